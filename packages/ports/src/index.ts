@@ -1,1 +1,5 @@
-export {};
+export * from "./environment.ts";
+export * from "./event-log.ts";
+export * from "./incident-store.ts";
+export * from "./ticket-sink.ts";
+export * from "./window-store.ts";

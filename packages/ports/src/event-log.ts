@@ -1,0 +1,53 @@
+import type { LogValue, Topic } from "@winnow/contracts";
+
+/** A record to append. Values are plain JSON. */
+export interface AppendRecord {
+  readonly value: LogValue;
+  /** Number of accepted events in it; 0 for anything but receivers' records. */
+  readonly events: number;
+}
+
+export interface StoredRecord {
+  readonly offset: number;
+  /** Epoch ms at which the log took it. */
+  readonly appended_ms: number;
+  readonly value: LogValue;
+}
+
+export interface PartitionStatus {
+  /** Born with the partition's first file: a log deleted and made again has another. */
+  readonly log_id: string;
+  /** Lowest offset that can still be read. */
+  readonly start_offset: number;
+  /** Offset after the last durable record. */
+  readonly end_offset: number;
+  /** Accepted events in all records that were ever appended durably, trimmed ones included. */
+  readonly events: number;
+}
+
+/**
+ * Ordered, durable, partitioned log. Offsets rise by one per record and start at 0.
+ * Only durable records are ever read, and an append resolves only once its records are durable.
+ */
+export interface EventLog {
+  readonly partitions: number;
+  status(topic: Topic, partition: number): Promise<PartitionStatus>;
+  /**
+   * Appends in order; appends to one partition keep the order in which they were called.
+   * Resolves with the offset of the first record.
+   * Rejects with WinnowError `log_full`, `log_write_failed` (nothing of it will ever be served) or `log_closed`;
+   * adapters over a network may reject with `log_unknown`: it may or may not have been written.
+   */
+  append(topic: Topic, partition: number, records: readonly AppendRecord[]): Promise<number>;
+  /**
+   * Reads durable records from `offset` on, in order, about `maxBytes` at most but at least one when there is any.
+   * Empty when `offset` is the end. Rejects with `log_offset_trimmed` below the start and `log_offset_beyond_end`
+   * above the end: neither is ever repaired silently.
+   */
+  read(topic: Topic, partition: number, offset: number, maxBytes: number): Promise<readonly StoredRecord[]>;
+  /** Resolves true once there is a durable record at `offset`, false when the signal is aborted. Never rejects. */
+  wait(topic: Topic, partition: number, offset: number, signal: AbortSignal): Promise<boolean>;
+  /** Lets records below `offset` go, in whole segments and only by the age and size settings; never at or above it. */
+  trim(topic: Topic, partition: number, offset: number): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,253 @@
+import type {
+  DeadLetterNote,
+  DeadLetterState,
+  DeliveryState,
+  IncidentLifecycle,
+  IncidentMember,
+  IncidentSnapshot,
+  Priority,
+  TimelineEntry,
+} from "@winnow/contracts";
+import type { Claim, CommitMeta, CommitResult, Refusal } from "./window-store.ts";
+
+/** What C keeps of an incident. */
+export interface IncidentRow {
+  readonly snapshot: IncidentSnapshot;
+  /** Destinations that the route tree has chosen so far; never shrinks. */
+  readonly destinations: readonly string[];
+  /** Number of the last timeline row. */
+  readonly timeline_seq: number;
+  /** Ids of the actions applied last, newest last, at most 50. */
+  readonly action_ids: readonly string[];
+}
+
+export interface TimelineRowStored extends TimelineEntry {
+  readonly seq: number;
+}
+
+/** C's wish for one destination: `desired_version` is the incident version that the ticket should show. */
+export interface DeliveryWish {
+  readonly incident_id: string;
+  readonly destination: string;
+  readonly desired_version: number;
+  readonly priority: Priority;
+  /** Severity rise, acknowledge and resolve go out at once; the rest may be coalesced. */
+  readonly urgent: boolean;
+  readonly at_ms: number;
+}
+
+export interface DeadLetterChange {
+  readonly id: string;
+  readonly state: DeadLetterState;
+}
+
+/** All that C changes in one commit, in one transaction with its position and marks. */
+export interface RecordBatch {
+  readonly incidents: readonly IncidentRow[];
+  readonly members: readonly { readonly incident_id: string; readonly member: IncidentMember }[];
+  readonly timeline: readonly { readonly incident_id: string; readonly row: TimelineRowStored }[];
+  readonly wishes: readonly DeliveryWish[];
+  readonly dead_letters: readonly DeadLetterNote[];
+  readonly dead_letter_changes: readonly DeadLetterChange[];
+}
+
+export interface DeliveryRow {
+  readonly incident_id: string;
+  readonly destination: string;
+  /** Rises only when a ticket that is closed for good forces a new one. */
+  readonly generation: number;
+  readonly delivery_state: DeliveryState;
+  readonly desired_version: number;
+  readonly applied_version: number;
+  /** Highest timeline seq that the ticket shows. */
+  readonly applied_seq: number;
+  readonly remote_id: string | null;
+  readonly remote_url: string | null;
+  readonly attempts: number;
+  readonly due_ms: number | null;
+  /** Store clock when `inflight` was written for the operation under way (or unknown). */
+  readonly sent_ms: number | null;
+  /** Version and seq that the operation under way carries. */
+  readonly sent_version: number | null;
+  readonly sent_seq: number | null;
+  readonly priority: Priority;
+  readonly lease_token: string | null;
+  readonly lease_until_ms: number | null;
+  readonly last_error: { readonly code: string; readonly message: string } | null;
+}
+
+export type DeliveryKey = Pick<DeliveryRow, "incident_id" | "destination" | "generation">;
+
+/** How an attempt ended, written by the router under its lease token. */
+export interface DeliveryUpdate {
+  readonly delivery_state: DeliveryState;
+  readonly applied_version?: number;
+  readonly applied_seq?: number;
+  readonly remote_id?: string | null;
+  readonly remote_url?: string | null;
+  readonly attempts?: number;
+  readonly due_ms?: number | null;
+  readonly last_error?: { readonly code: string; readonly message: string } | null;
+  /** A line for the incident's timeline, in the same transaction (its seq is given by the store). */
+  readonly timeline?: TimelineEntry;
+  /** Start a successor generation (remote ticket closed for good), due at once. */
+  readonly successor?: boolean;
+}
+
+export interface IncidentFilter {
+  readonly states?: readonly IncidentLifecycle[];
+  readonly priorities?: readonly Priority[];
+  /** Words that must all appear in title, service, group key or number. */
+  readonly q?: string;
+  readonly limit: number;
+  /** From the page before; opaque to callers. */
+  readonly cursor?: string;
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly next_cursor: string | null;
+}
+
+export interface StoredRuleSet {
+  readonly digest: string;
+  /** Canonical JSON of the checked RuleSet. */
+  readonly text: string;
+  readonly stored_ms: number;
+}
+
+export interface Activation {
+  readonly generation: number;
+  readonly digest: string;
+}
+
+/** What stage C needs: fenced like the window store, rows in the same transaction as the position. */
+export interface IncidentRecorder {
+  claim(partition: number, token: string): Promise<Claim>;
+  load(
+    partition: number,
+    token: string,
+    position: number,
+    ids: readonly string[],
+  ): Promise<{ readonly rows: readonly IncidentRow[] } | Refusal>;
+  commit(
+    partition: number,
+    token: string,
+    previous: number,
+    commit: { readonly meta: CommitMeta; readonly batch: RecordBatch },
+  ): Promise<CommitResult>;
+  verify(partition: number, token: string, position: number): Promise<boolean>;
+}
+
+/** What the router needs. Every write is conditional on the lease token. */
+export interface DeliveryQueue {
+  /** The store's own clock, epoch ms: `sent_ms` and leases are written and judged by it. */
+  storeNow(): Promise<number>;
+  /**
+   * Leases up to `limit` deliveries of `destination` that are due at the store's clock and not leased,
+   * P1 first, then oldest due; at most one per incident.
+   * An `inflight` row whose lease plus `killMs` is over comes back as `unknown`.
+   */
+  lease(
+    destination: string,
+    options: { readonly token: string; readonly leaseMs: number; readonly killMs: number; readonly limit: number },
+  ): Promise<readonly DeliveryRow[]>;
+  /**
+   * Writes `inflight` with `sent_ms` = store clock, before the socket opens.
+   * Resolves with the stored `sent_ms`, or null when the lease is no longer ours: then send nothing.
+   */
+  markInflight(
+    key: DeliveryKey,
+    token: string,
+    sent: { readonly version: number; readonly seq: number },
+  ): Promise<number | null>;
+  /** Ends the attempt. False when the lease is no longer ours: nothing was written. */
+  settle(key: DeliveryKey, token: string, update: DeliveryUpdate): Promise<boolean>;
+  /** Embedded start, with the data directory locked: rows left `inflight` by the dead process become `unknown`, due now. */
+  recoverInflight(): Promise<number>;
+  /** The earliest due time of any waiting delivery of the destination, null for none. */
+  nextDue(destination: string): Promise<number | null>;
+  /** Puts dead or parked deliveries of a destination back to due (after a configuration change). */
+  requeue(destination: string): Promise<number>;
+  /** Restore epoch: while set, creates look up first. */
+  epoch(): Promise<number | null>;
+}
+
+/** Reads for the API and the renderer of tickets. */
+export interface IncidentReader {
+  incident(id: string): Promise<IncidentRow | null>;
+  incidents(filter: IncidentFilter): Promise<Page<IncidentRow>>;
+  members(id: string, page: { readonly limit: number; readonly cursor?: string }): Promise<Page<IncidentMember>>;
+  /** Rows with seq > after, in order. */
+  timeline(id: string, after: number, limit: number): Promise<readonly TimelineRowStored[]>;
+  deliveriesOf(ids: readonly string[]): Promise<readonly DeliveryRow[]>;
+  deliveries(filter: {
+    readonly states?: readonly DeliveryState[];
+    readonly destination?: string;
+    readonly limit: number;
+    readonly cursor?: string;
+  }): Promise<Page<DeliveryRow>>;
+  /** Newest incident of each fingerprint that has one. */
+  incidentsOfAlerts(fingerprints: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  deadLetters(filter: {
+    readonly states?: readonly DeadLetterState[];
+    readonly limit: number;
+    readonly cursor?: string;
+  }): Promise<Page<DeadLetterRow>>;
+  deadLetter(id: string): Promise<DeadLetterRow | null>;
+  recordMetas(): Promise<readonly { partition: number; meta: CommitMeta | null }[]>;
+  counts(): Promise<{
+    readonly incidents: readonly {
+      readonly state: IncidentLifecycle;
+      readonly priority: Priority;
+      readonly n: number;
+    }[];
+    readonly deliveries: readonly { readonly destination: string; readonly state: DeliveryState; readonly n: number }[];
+  }>;
+}
+
+export interface DeadLetterRow extends DeadLetterNote {
+  readonly attempts: number;
+  readonly state: DeadLetterState;
+}
+
+/** Rule sets by digest and the activation that every partition must reach. One writer. */
+export interface RuleSetStore {
+  putRuleSet(set: StoredRuleSet): Promise<void>;
+  ruleSet(digest: string): Promise<StoredRuleSet | null>;
+  activation(): Promise<Activation | null>;
+  /** Stores generation = last + 1 with this digest, unless the last has it already; resolves with the one in force. */
+  activate(digest: string): Promise<Activation>;
+}
+
+/** Small facts of the installation: receiver id, deployment id, engine version, restore epoch. */
+export interface FactStore {
+  fact(name: string): Promise<string | null>;
+  setFact(name: string, value: string): Promise<void>;
+}
+
+export interface StoredToken {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  /** SHA-256 hex of the token. */
+  readonly hash: string;
+  readonly created_ms: number;
+  readonly revoked_ms: number | null;
+}
+
+export interface TokenStore {
+  tokens(): Promise<readonly StoredToken[]>;
+  putToken(token: StoredToken): Promise<void>;
+  revokeToken(id: string, at_ms: number): Promise<boolean>;
+}
+
+export interface IncidentStore
+  extends IncidentRecorder,
+    DeliveryQueue,
+    IncidentReader,
+    RuleSetStore,
+    FactStore,
+    TokenStore {
+  close(): Promise<void>;
+}
