@@ -1,0 +1,30 @@
+import { type SpawnOptions, spawn } from "node:child_process";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** Path of a command that npm installed. */
+export function installedCommand(name: string): string {
+  return join(ROOT, "node_modules", ".bin", name);
+}
+
+/** Options under which a tool runs at the root and finds the same Node as this process first on its path. */
+export function toolOptions(): SpawnOptions {
+  const path = [dirname(process.execPath), join(ROOT, "node_modules", ".bin"), process.env["PATH"]].join(delimiter);
+  return { cwd: ROOT, env: { ...process.env, PATH: path } };
+}
+
+/** Runs a command to its end and gives its exit code (1 where a signal ended it) and what it printed. */
+export async function runTool(command: string, args: readonly string[]): Promise<{ code: number; output: string }> {
+  const child = spawn(command, args, { ...toolOptions(), stdio: ["ignore", "pipe", "pipe"] });
+  const chunks: Buffer[] = [];
+  child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
+  child.stderr?.on("data", (chunk: Buffer) => chunks.push(chunk));
+  return await new Promise((settle, fail) => {
+    child.on("error", fail);
+    child.on("close", (code) => {
+      settle({ code: code ?? 1, output: Buffer.concat(chunks).toString("utf8") });
+    });
+  });
+}
