@@ -42,6 +42,22 @@ export type SinkResult<Value> =
   /** It may or may not have been applied. */
   | { readonly kind: "unknown"; readonly code: string; readonly message: string };
 
+/** What comes along with every request of a sink. */
+export interface SinkCall {
+  readonly signal: AbortSignal;
+  /**
+   * Asked once per writing request, with the connection open and right before its first byte: false (the lease is
+   * over) means that nothing is sent, and the answer is `refused`, `later`, code `http_not_sent`. Reads don't ask.
+   */
+  readonly beforeSend: () => boolean;
+}
+
+/** A ticket found by our key. */
+export interface FoundTicket extends RemoteTicket {
+  /** Other tickets with the same key, which should not be there: to be linked, closed and counted. Usually empty. */
+  readonly twins: readonly RemoteTicket[];
+}
+
 /** One configured destination. Implementations speak HTTP and nothing else: no retries, no state. */
 export interface TicketSink {
   readonly type: string;
@@ -53,15 +69,15 @@ export interface TicketSink {
   /** The guarantee, in the words that are printed. */
   readonly guarantee: string;
   /** Creates the ticket. */
-  create(content: TicketContent, signal: AbortSignal): Promise<SinkResult<RemoteTicket>>;
+  create(content: TicketContent, call: SinkCall): Promise<SinkResult<RemoteTicket>>;
   /** Brings an existing ticket to `content`, notes included; resolve and reopen follow from `content.incident.state`. */
-  update(remote: RemoteTicket, content: TicketContent, signal: AbortSignal): Promise<SinkResult<RemoteTicket>>;
+  update(remote: RemoteTicket, content: TicketContent, call: SinkCall): Promise<SinkResult<RemoteTicket>>;
   /** Finds our ticket by key, verified field by field; null = the vendor answered that there is none. Class E has none. */
-  find?(key: string, signal: AbortSignal): Promise<SinkResult<RemoteTicket | null>>;
+  find?(key: string, call: SinkCall): Promise<SinkResult<FoundTicket | null>>;
   /**
-   * After an update with an unknown end: the highest note seq and whether the state that `content` wants is there.
-   * `false` = not applied as far as the vendor shows.
+   * After an update with an unknown end: is what `content` wants (its last note, or its state and fields) there?
+   * `false` = not applied as far as the vendor shows; within `killTimeMs` of the update it may still come.
    */
-  confirm?(remote: RemoteTicket, content: TicketContent, signal: AbortSignal): Promise<SinkResult<boolean>>;
+  confirm?(remote: RemoteTicket, content: TicketContent, call: SinkCall): Promise<SinkResult<boolean>>;
   close(): Promise<void>;
 }
