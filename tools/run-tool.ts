@@ -15,9 +15,22 @@ export function toolOptions(): SpawnOptions {
   return { cwd: ROOT, env: { ...process.env, PATH: path } };
 }
 
-/** Runs a command to its end and gives its exit code (1 where a signal ended it) and what it printed. */
-export async function runTool(command: string, args: readonly string[]): Promise<{ code: number; output: string }> {
-  const child = spawn(command, args, { ...toolOptions(), stdio: ["ignore", "pipe", "pipe"] });
+/**
+ * Runs a command to its end and gives its exit code (1 where a signal ended it) and what it printed.
+ *
+ * Under tap every child process gets NODE_OPTIONS that load tap's hooks, and those fail on commands written as modules
+ * without a file ending (tsc, oxlint). `env` takes them off again; it cannot be done in `options`, tap adds them after.
+ */
+export async function runTool(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd?: string } = {},
+): Promise<{ code: number; output: string }> {
+  const child = spawn("env", ["-u", "NODE_OPTIONS", command, ...args], {
+    ...toolOptions(),
+    ...options,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const chunks: Buffer[] = [];
   child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
   child.stderr?.on("data", (chunk: Buffer) => chunks.push(chunk));
