@@ -13,7 +13,7 @@ const STEPS: readonly Step[] = [
   { name: "types", command: installedCommand("tsc"), args: ["--project", "tsconfig.json"] },
   { name: "types of core", command: installedCommand("tsc"), args: ["--project", "packages/core/tsconfig.json"] },
   { name: "boundaries", command: process.execPath, args: ["tools/boundaries.ts"] },
-  { name: "unused", command: installedCommand("knip"), args: ["--no-progress"] },
+  { name: "unused", command: installedCommand("knip"), args: ["--no-progress", "--no-config-hints"] },
 ];
 
 async function main(): Promise<void> {
