@@ -30,7 +30,7 @@ not ok 2 - test/bad.test.ts # time=2ms
   ...
 
 not ok 3 - test/crashed.test.ts # time=2ms
-# { total: 6, pass: 2, fail: 2, skip: 1, todo: 1 }
+# { total: 6, pass: 2, fail: 1, skip: 1, todo: 1 }
 # time=9ms
 `;
 
@@ -38,6 +38,12 @@ await t.test("the last line is the tally alone, and what is still to do counts a
   const lines = (await report([RUN])).trimEnd().split("\n");
   t.equal(lines.at(-1), "2 passed, 2 failed, 2 skipped");
   t.same(parseTally(lines.at(-1) ?? ""), { passed: 2, failed: 2, skipped: 2 });
+});
+
+await t.test("a process that died after its last assertion counts as one failed", async (t) => {
+  const run =
+    "# Subtest: test/a.test.ts\n    ok 1 - fine\n    1..1\nnot ok 1 - test/a.test.ts\n# { total: 1, pass: 1 }\n";
+  t.match(await report([run]), /\n1 passed, 1 failed, 0 skipped\n$/);
 });
 
 await t.test("failures are shown and listed by their whole path, once", async (t) => {
