@@ -33,7 +33,7 @@ export const AlertLink = Type.Object(
   {
     href: Type.String({ maxLength: 2048 }),
     text: Type.Optional(Type.String({ maxLength: 255 })),
-    rel: Type.Enum(["alert", "dashboard", "runbook", "silence", "graph", "log"] as const),
+    rel: Type.Enum(["alert", "dashboard", "runbook", "silence", "graph", "log"]),
   },
   closed,
 );

@@ -69,7 +69,7 @@ export const IncidentMember = Type.Object(
   {
     fingerprint: Type.String(),
     episode: Episode,
-    status: Type.Enum(["firing", "resolved"] as const),
+    status: Type.Enum(["firing", "resolved"]),
     severity: Severity,
     joined_ms: EpochMs,
     resolved_ms: nullable(EpochMs),
@@ -118,6 +118,8 @@ export const IncidentEvent = Type.Object(
     incident: IncidentSnapshot,
     /** True when people should see this change in the ticket. */
     notable: Type.Boolean(),
+    /** True when the ticket should not wait for more changes: opened, released, severer, acknowledged, resolved. */
+    urgent: Type.Boolean(),
     members: Type.Array(IncidentMember),
     timeline: Type.Array(TimelineEntry),
     /** Set when a person's action caused it: the API waits for it. */

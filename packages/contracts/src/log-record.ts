@@ -59,7 +59,7 @@ export interface ActionsRecord {
   readonly items: readonly (ActionRecord | DeadLetterAction)[];
 }
 
-export type OutputBody = Transition | IncidentEvent | DeadLetterNote | DeadLetterAction;
+export type OutputBody = Transition | IncidentEvent | DeadLetterNote | ActionRecord | DeadLetterAction;
 
 export interface OutputItem {
   readonly id: OutputId;

@@ -26,6 +26,7 @@ export const reasonTexts = {
   threshold_reached: "The group reached the rule's min_alerts",
   member_updated: "A member alert of the incident changed",
   member_resolved: "A member alert of the incident resolved",
+  member_moved: "The alert went on to a newer incident",
   member_of_closed: "The alert's incident is already over",
   released: "The hold time is over and the incident still fires",
   self_healed: "Everything resolved before the hold time was over; no ticket was opened",

@@ -12,7 +12,7 @@ export type Episode = Static<typeof Episode>;
 export const Transition = Type.Object(
   {
     type: Type.Literal("transition"),
-    change: Type.Enum(["fired", "resolved", "severity_changed", "flags_changed", "commented", "stale"] as const),
+    change: Type.Enum(["fired", "resolved", "severity_changed", "flags_changed", "commented", "stale"]),
     /** True on exactly one of the transitions that an accepted event causes; timers never settle. */
     settles: Type.Boolean(),
     event_id: Type.Optional(Type.String()),
@@ -58,7 +58,7 @@ export const ActionRecord = Type.Object(
     type: Type.Literal("action"),
     action_id: Type.String(),
     incident_id: Type.String(),
-    action: Type.Enum(["ack", "resolve", "note"] as const),
+    action: Type.Enum(["ack", "resolve", "note"]),
     actor: Type.String(),
     text: Type.String(),
     at_ms: EpochMs,
@@ -72,7 +72,7 @@ export const DeadLetterAction = Type.Object(
   {
     type: Type.Literal("dead_letter_action"),
     id: Type.String(),
-    action: Type.Enum(["retry", "discard"] as const),
+    action: Type.Enum(["retry", "discard"]),
     actor: Type.String(),
     at_ms: EpochMs,
   },

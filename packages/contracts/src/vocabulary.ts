@@ -1,26 +1,21 @@
 import { type Static, type TSchema, Type } from "typebox";
 
-/** A closed set of words as a schema: `words("a", "b")` accepts exactly "a" and "b". */
-function words<const Words extends readonly [string, ...string[]]>(...list: Words) {
-  return Type.Enum([...list] as unknown as Words);
-}
-
 /** Epoch milliseconds. Times are integers on the log and RFC 3339 text at the API. */
 export const EpochMs = Type.Integer({ description: "epoch milliseconds, UTC" });
 
 /** Severity scale, worst first. "ok" is a status, never a severity. */
-export const Severity = words("critical", "error", "warning", "info", "unknown");
+export const Severity = Type.Enum(["critical", "error", "warning", "info", "unknown"]);
 export type Severity = Static<typeof Severity>;
 
-export const AlertStatus = words("firing", "resolved");
+export const AlertStatus = Type.Enum(["firing", "resolved"]);
 export type AlertStatus = Static<typeof AlertStatus>;
 
 /** What the message is. Only `alert` can open an incident. */
-export const EventKind = words("alert", "change", "heartbeat", "report", "test", "control");
+export const EventKind = Type.Enum(["alert", "change", "heartbeat", "report", "test", "control"]);
 export type EventKind = Static<typeof EventKind>;
 
 /** What the sender says now about the alert. */
-export const AlertAction = words(
+export const AlertAction = Type.Enum([
   "fire",
   "resolve",
   "acknowledge",
@@ -29,24 +24,24 @@ export const AlertAction = words(
   "comment",
   "suppress",
   "unsuppress",
-);
+]);
 export type AlertAction = Static<typeof AlertAction>;
 
-export const ResolveReason = words("condition", "expired", "missing", "manual", "deleted", "maintenance");
+export const ResolveReason = Type.Enum(["condition", "expired", "missing", "manual", "deleted", "maintenance"]);
 export type ResolveReason = Static<typeof ResolveReason>;
 
 /** How far the source's own time can be trusted. */
-export const TimeQuality = words("exact", "offset_derived", "assumed_zone", "received");
+export const TimeQuality = Type.Enum(["exact", "offset_derived", "assumed_zone", "received"]);
 export type TimeQuality = Static<typeof TimeQuality>;
 
-export const Level = words("high", "medium", "low");
+export const Level = Type.Enum(["high", "medium", "low"]);
 /** Impact or urgency, as ITIL uses the words. */
 export type Level = Static<typeof Level>;
 
-export const Priority = words("P1", "P2", "P3", "P4", "P5");
+export const Priority = Type.Enum(["P1", "P2", "P3", "P4", "P5"]);
 export type Priority = Static<typeof Priority>;
 
-export const IncidentLifecycle = words(
+export const IncidentLifecycle = Type.Enum([
   "new",
   "acknowledged",
   "diagnosing",
@@ -54,14 +49,14 @@ export const IncidentLifecycle = words(
   "resolved",
   "closed",
   "reviewed",
-);
+]);
 export type IncidentLifecycle = Static<typeof IncidentLifecycle>;
 
-export const DeliveryState = words("idle", "due", "inflight", "unknown", "parked", "dead");
+export const DeliveryState = Type.Enum(["idle", "due", "inflight", "unknown", "parked", "dead"]);
 export type DeliveryState = Static<typeof DeliveryState>;
 
 /** The closed set of fates: every accepted event ends in exactly one. */
-export const Outcome = words(
+export const Outcome = Type.Enum([
   "opened",
   "joined",
   "updated",
@@ -71,10 +66,10 @@ export const Outcome = words(
   "pending",
   "non_alert",
   "dead_letter",
-);
+]);
 export type Outcome = Static<typeof Outcome>;
 
-export const DeadLetterState = words("waiting", "retried", "discarded");
+export const DeadLetterState = Type.Enum(["waiting", "retried", "discarded"]);
 export type DeadLetterState = Static<typeof DeadLetterState>;
 
 /** One part of an identity or of a group key: shown to people, so kept as a pair. */

@@ -1,0 +1,188 @@
+import {
+  type ActionRecord,
+  type DeadLetterAction,
+  type DeadLetterNote,
+  type IncidentEvent,
+  type LogValue,
+  type Transition,
+} from "@winnow/contracts";
+import { deadLetterOf } from "./dead-letter.ts";
+import { applyAction } from "./incident-actions.ts";
+import { IncidentChange } from "./incident-change.ts";
+import { type GroupState, type IncidentState, incidentKey, type MemberState, memberKey } from "./incident-state.ts";
+import { fireIncident } from "./incident-timers.ts";
+import { engineLimits } from "./limits.ts";
+import { placeAlert } from "./placement.ts";
+import { type Decision, type DecisionContext, Draft, type Emission, type Read, type Stage } from "./stage.ts";
+
+export type CorrelateItem = Transition | DeadLetterNote | ActionRecord | DeadLetterAction;
+
+/** Stage B: which incident does a transition belong to, and what does it make of it? */
+export const correlateStage: Stage<CorrelateItem> = {
+  id: "B",
+  input: "transitions",
+  items: itemsOf,
+  prefetch: (item) => (item.type === "transition" ? [memberKey(item.fingerprint)] : []),
+  accountable: (item) => item.type === "transition" && item.settles,
+  decide: decideItem,
+  fire: (key, read, context) => (key.startsWith("i:") ? fireIncident(key, read, context) : fireGroup(key, read)),
+  tick: (_record, read) => new Draft(read).settled(null),
+  coalesce,
+  bury: (item, error, context) => {
+    const draft = new Draft(() => undefined);
+    const letter = deadLetterOf(item, error, context);
+    draft.emit("incident-events", letter.id, letter);
+    const settles = typeof item !== "string" && item.type === "transition" && item.settles;
+    return draft.settled(settles ? "dead_letter" : null);
+  },
+};
+
+function itemsOf(value: LogValue): readonly CorrelateItem[] {
+  if (value.kind === "outputs")
+    return value.items.map((item) => item.body).filter((body): body is CorrelateItem => body.type !== "incident");
+  return value.kind === "actions" ? value.items : [];
+}
+
+function decideItem(item: CorrelateItem, read: Read, context: DecisionContext): Decision {
+  const draft = new Draft(read);
+  switch (item.type) {
+    case "transition":
+      return decideTransition(item, draft, context);
+    case "action":
+      return applyAction(item, draft, context);
+    default:
+      draft.emit("incident-events", item.id, item);
+      return draft.settled(null);
+  }
+}
+
+function decideTransition(transition: Transition, draft: Draft, context: DecisionContext): Decision {
+  const member = draft.get<MemberState>(memberKey(transition.fingerprint));
+  const outcome = decideChange(transition, member, draft, context);
+  return draft.settled(transition.settles ? outcome : null);
+}
+
+type Ending = "opened" | "joined" | "updated" | "resolved" | "pending" | "outdated";
+
+function decideChange(
+  transition: Transition,
+  member: MemberState | undefined,
+  draft: Draft,
+  context: DecisionContext,
+): Ending {
+  if (transition.change === "fired") return placeAlert(transition, member, draft, context);
+  if (member === undefined || member.episodeId !== transition.episode.id)
+    return transition.change === "resolved" ? "outdated" : placeIfFiring(transition, member, draft, context);
+  if (member.waitingIn !== null) return updateWaiting(transition, member, member.waitingIn, draft);
+  return updateMember(transition, member, draft, context);
+}
+
+/** A change of an alert whose membership was forgotten: it still fires, so it finds its place anew. */
+function placeIfFiring(
+  transition: Transition,
+  member: MemberState | undefined,
+  draft: Draft,
+  context: DecisionContext,
+): Ending {
+  if (transition.change === "severity_changed") return placeAlert(transition, member, draft, context);
+  return "updated";
+}
+
+/** A change of an alert that waits below min_alerts. */
+function updateWaiting(transition: Transition, member: MemberState, key: string, draft: Draft): Ending {
+  const group = draft.get<GroupState>(key);
+  const others = (group?.waiting ?? []).filter((waiting) => waiting.fingerprint !== transition.fingerprint);
+  if (transition.change === "resolved") {
+    draft.put(key, { incidentId: group?.incidentId ?? null, waiting: others } satisfies GroupState, null);
+    draft.drop(memberKey(transition.fingerprint));
+    return "resolved";
+  }
+  if (transition.change === "severity_changed") {
+    const waiting = [...others, { ...transition, change: "fired" as const }];
+    draft.put(key, { incidentId: group?.incidentId ?? null, waiting } satisfies GroupState, null);
+    draft.put(memberKey(transition.fingerprint), { ...member, severity: transition.severity }, null);
+  }
+  return "updated";
+}
+
+function updateMember(transition: Transition, member: MemberState, draft: Draft, context: DecisionContext): Ending {
+  const state = draft.get<IncidentState>(incidentKey(member.incidentId ?? ""));
+  if (state === undefined)
+    return transition.change === "resolved"
+      ? forgetMember(transition, draft)
+      : placeIfFiring(transition, member, draft, context);
+  if (transition.change === "resolved") return resolveMember(transition, member, state, draft, context);
+  if (transition.change === "severity_changed" && state.snapshot.state === "resolved")
+    return placeAlert(transition, member, draft, context);
+  const change = new IncidentChange(state, draft, context);
+  if (transition.change === "severity_changed") change.memberSeverity(transition, member);
+  else change.memberRemark(transition, member);
+  change.finish({ notable: transition.change !== "stale", urgent: false });
+  return "updated";
+}
+
+function forgetMember(transition: Transition, draft: Draft): Ending {
+  draft.drop(memberKey(transition.fingerprint));
+  return "resolved";
+}
+
+function resolveMember(
+  transition: Transition,
+  member: MemberState,
+  state: IncidentState,
+  draft: Draft,
+  context: DecisionContext,
+): Ending {
+  if (member.status === "resolved") return "outdated";
+  const change = new IncidentChange(state, draft, context);
+  change.memberResolved(transition, member);
+  change.settleOpenMembers();
+  change.finish({ notable: true, urgent: false });
+  return "resolved";
+}
+
+function fireGroup(key: string, read: Read): Decision {
+  const draft = new Draft(read);
+  const group = draft.get<GroupState>(key);
+  for (const waiting of group?.waiting ?? []) draft.drop(memberKey(waiting.fingerprint));
+  if (group?.incidentId === null || group === undefined) draft.drop(key);
+  else draft.put(key, { incidentId: group.incidentId, waiting: [] } satisfies GroupState, null);
+  return draft.settled(null);
+}
+
+/** Joins events of one incident that a record emitted one after another: the last snapshot, all members and lines. */
+function coalesce(emissions: readonly Emission[]): readonly Emission[] {
+  const joined: Emission[] = [];
+  const open = new Map<string, number>();
+  for (const emission of emissions) {
+    const body = emission.body;
+    if (body.type !== "incident" || body.action_id !== undefined) {
+      if (body.type === "incident") open.delete(body.incident.incident_id);
+      joined.push(emission);
+      continue;
+    }
+    const at = open.get(body.incident.incident_id);
+    const before = at === undefined ? undefined : (joined[at]?.body as IncidentEvent);
+    if (
+      at === undefined ||
+      before === undefined ||
+      before.members.length + body.members.length > engineLimits.membersPerEventMax
+    ) {
+      open.set(body.incident.incident_id, joined.length);
+      joined.push(emission);
+      continue;
+    }
+    joined[at] = { ...emission, body: mergeEvents(before, body) };
+  }
+  return joined;
+}
+
+function mergeEvents(before: IncidentEvent, after: IncidentEvent): IncidentEvent {
+  return {
+    ...after,
+    notable: before.notable || after.notable,
+    urgent: before.urgent || after.urgent,
+    members: [...before.members, ...after.members],
+    timeline: [...before.timeline, ...after.timeline],
+  };
+}

@@ -1,0 +1,28 @@
+import { IncidentChange } from "./incident-change.ts";
+import { type IncidentState, incidentDeadline } from "./incident-state.ts";
+import { type Decision, type DecisionContext, Draft, type Read } from "./stage.ts";
+
+/** An incident's deadline: the hold is over, the resolve delay is over, or its memory may go. */
+export function fireIncident(key: string, read: Read, context: DecisionContext): Decision {
+  const draft = new Draft(read);
+  const state = draft.get<IncidentState>(key);
+  if (state === undefined) return draft.settled(null);
+  if (state.forgetAt !== null && state.forgetAt <= context.now) {
+    draft.drop(key);
+    return draft.settled(null);
+  }
+  if (state.resolveDue !== null && state.resolveDue <= context.now) {
+    const change = new IncidentChange(state, draft, context);
+    change.resolveAll();
+    change.finish({ notable: true, urgent: true });
+    return draft.settled(null);
+  }
+  if (state.holdUntil !== null && state.holdUntil <= context.now) {
+    const change = new IncidentChange(state, draft, context);
+    change.release();
+    change.finish({ notable: true, urgent: true });
+    return draft.settled(null);
+  }
+  draft.put(key, state, incidentDeadline(state));
+  return draft.settled(null);
+}
