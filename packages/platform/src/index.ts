@@ -1,4 +1,16 @@
 export * from "./address-guard.ts";
+export * from "./config-env.ts";
+export * from "./durations.ts";
 export * from "./errors.ts";
 export * from "./http-client.ts";
+export * from "./json-exact.ts";
+export * from "./logging.ts";
+export { cleanText, redactText } from "./logging-redact.ts";
+export * from "./metrics.ts";
+export * from "./metrics-names.ts";
 export * from "./retry-after.ts";
+export * from "./secrets.ts";
+export * from "./shutdown.ts";
+export * from "./yaml-check.ts";
+export * from "./yaml-problems.ts";
+export * from "./yaml-schema.ts";
