@@ -25,11 +25,12 @@ export const correlateStage: Stage<CorrelateItem> = {
   prefetch: (item) => (item.type === "transition" ? [memberKey(item.fingerprint)] : []),
   accountable: (item) => item.type === "transition" && item.settles,
   decide: decideItem,
-  fire: (key, read, context) => (key.startsWith("i:") ? fireIncident(key, read, context) : fireGroup(key, read)),
-  tick: (_record, read) => new Draft(read).settled(null),
+  fire: (key, read, context) =>
+    key.startsWith("i:") ? fireIncident(key, read, context) : fireGroup(key, read, context),
+  tick: (_record, read, context) => new Draft(read, context).settled(null),
   coalesce,
   bury: (item, error, context) => {
-    const draft = new Draft(() => undefined);
+    const draft = new Draft(() => undefined, context);
     const letter = deadLetterOf(item, error, context);
     draft.emit("incident-events", letter.id, letter);
     const settles = typeof item !== "string" && item.type === "transition" && item.settles;
@@ -44,47 +45,37 @@ function itemsOf(value: LogValue): readonly CorrelateItem[] {
 }
 
 function decideItem(item: CorrelateItem, read: Read, context: DecisionContext): Decision {
-  const draft = new Draft(read);
+  const draft = new Draft(read, context);
   switch (item.type) {
     case "transition":
-      return decideTransition(item, draft, context);
+      return decideTransition(item, draft);
     case "action":
-      return applyAction(item, draft, context);
+      return applyAction(item, draft);
     default:
       draft.emit("incident-events", item.id, item);
       return draft.settled(null);
   }
 }
 
-function decideTransition(transition: Transition, draft: Draft, context: DecisionContext): Decision {
+function decideTransition(transition: Transition, draft: Draft): Decision {
   const member = draft.get<MemberState>(memberKey(transition.fingerprint));
-  const outcome = decideChange(transition, member, draft, context);
+  const outcome = decideChange(transition, member, draft);
   return draft.settled(transition.settles ? outcome : null);
 }
 
 type Ending = "opened" | "joined" | "updated" | "resolved" | "pending" | "outdated";
 
-function decideChange(
-  transition: Transition,
-  member: MemberState | undefined,
-  draft: Draft,
-  context: DecisionContext,
-): Ending {
-  if (transition.change === "fired") return placeAlert(transition, member, draft, context);
+function decideChange(transition: Transition, member: MemberState | undefined, draft: Draft): Ending {
+  if (transition.change === "fired") return placeAlert(transition, member, draft);
   if (member === undefined || member.episodeId !== transition.episode.id)
-    return transition.change === "resolved" ? "outdated" : placeIfFiring(transition, member, draft, context);
+    return transition.change === "resolved" ? "outdated" : placeIfFiring(transition, member, draft);
   if (member.waitingIn !== null) return updateWaiting(transition, member, member.waitingIn, draft);
-  return updateMember(transition, member, draft, context);
+  return updateMember(transition, member, draft);
 }
 
 /** A change of an alert whose membership was forgotten: it still fires, so it finds its place anew. */
-function placeIfFiring(
-  transition: Transition,
-  member: MemberState | undefined,
-  draft: Draft,
-  context: DecisionContext,
-): Ending {
-  if (transition.change === "severity_changed") return placeAlert(transition, member, draft, context);
+function placeIfFiring(transition: Transition, member: MemberState | undefined, draft: Draft): Ending {
+  if (transition.change === "severity_changed") return placeAlert(transition, member, draft);
   return "updated";
 }
 
@@ -105,16 +96,16 @@ function updateWaiting(transition: Transition, member: MemberState, key: string,
   return "updated";
 }
 
-function updateMember(transition: Transition, member: MemberState, draft: Draft, context: DecisionContext): Ending {
+function updateMember(transition: Transition, member: MemberState, draft: Draft): Ending {
   const state = draft.get<IncidentState>(incidentKey(member.incidentId ?? ""));
   if (state === undefined)
     return transition.change === "resolved"
       ? forgetMember(transition, draft)
-      : placeIfFiring(transition, member, draft, context);
-  if (transition.change === "resolved") return resolveMember(transition, member, state, draft, context);
+      : placeIfFiring(transition, member, draft);
+  if (transition.change === "resolved") return resolveMember(transition, member, state, draft);
   if (transition.change === "severity_changed" && state.snapshot.state === "resolved")
-    return placeAlert(transition, member, draft, context);
-  const change = new IncidentChange(state, draft, context);
+    return placeAlert(transition, member, draft);
+  const change = new IncidentChange(state, draft);
   if (transition.change === "severity_changed") change.memberSeverity(transition, member);
   else change.memberRemark(transition, member);
   change.finish({ notable: transition.change !== "stale", urgent: false });
@@ -126,23 +117,17 @@ function forgetMember(transition: Transition, draft: Draft): Ending {
   return "resolved";
 }
 
-function resolveMember(
-  transition: Transition,
-  member: MemberState,
-  state: IncidentState,
-  draft: Draft,
-  context: DecisionContext,
-): Ending {
+function resolveMember(transition: Transition, member: MemberState, state: IncidentState, draft: Draft): Ending {
   if (member.status === "resolved") return "outdated";
-  const change = new IncidentChange(state, draft, context);
+  const change = new IncidentChange(state, draft);
   change.memberResolved(transition, member);
   change.settleOpenMembers();
   change.finish({ notable: true, urgent: false });
   return "resolved";
 }
 
-function fireGroup(key: string, read: Read): Decision {
-  const draft = new Draft(read);
+function fireGroup(key: string, read: Read, context: DecisionContext): Decision {
+  const draft = new Draft(read, context);
   const group = draft.get<GroupState>(key);
   for (const waiting of group?.waiting ?? []) draft.drop(memberKey(waiting.fingerprint));
   if (group?.incidentId === null || group === undefined) draft.drop(key);

@@ -30,7 +30,11 @@ export function base64(bytes: readonly number[]): string {
 }
 
 /** The dead letter of something that could not be decided: its JSON text, whole, and why. */
-export function deadLetterOf(item: unknown, error: string, context: DecisionContext): DeadLetterNote {
+export function deadLetterOf(
+  item: unknown,
+  error: string,
+  context: Pick<DecisionContext, "now" | "origin" | "hash">,
+): DeadLetterNote {
   const text = JSON.stringify(item) ?? "null";
   const bytes = utf8Bytes(text);
   const { partition, offset, index } = context.origin;

@@ -35,7 +35,7 @@ export const dedupStage: Stage<DedupItem> = {
   tick: takeTick,
   coalesce: (emissions: readonly Emission[]) => emissions,
   bury: (item, error, context) => {
-    const draft = new Draft(() => undefined);
+    const draft = new Draft(() => undefined, context);
     const letter = deadLetterOf(item, error, context);
     draft.emit("transitions", letter.id, letter);
     return draft.settled(typeof item === "string" ? null : "dead_letter");
@@ -43,19 +43,17 @@ export const dedupStage: Stage<DedupItem> = {
 };
 
 function decideItem(item: DedupItem, read: Read, context: DecisionContext): Decision {
-  const draft = new Draft(read);
+  const draft = new Draft(read, context);
   if ("type" in item) return buryNote(item, draft);
   if (item.kind !== "alert") return draft.settled("non_alert");
   const state = draft.get<AlertState>(alertKey(item.fingerprint));
   switch (item.action) {
     case "fire":
-      return state?.status === "firing"
-        ? decideFireWhileFiring(item, state, draft, context)
-        : decideFire(item, state, draft, context);
+      return state?.status === "firing" ? decideFireWhileFiring(item, state, draft) : decideFire(item, state, draft);
     case "resolve":
-      return decideResolve(item, state, draft, context);
+      return decideResolve(item, state, draft);
     default:
-      return decideFlag(item, state, draft, context);
+      return decideFlag(item, state, draft);
   }
 }
 
@@ -77,14 +75,9 @@ function episodeOf(event: AlertEvent, context: DecisionContext): { episode: Tran
 }
 
 /** A fire for an alert that is not open: a new episode, unless it is a late echo of one that is over. */
-function decideFire(
-  event: AlertEvent,
-  state: AlertState | undefined,
-  draft: Draft,
-  context: DecisionContext,
-): Decision {
+function decideFire(event: AlertEvent, state: AlertState | undefined, draft: Draft): Decision {
   if (state !== undefined && isEchoOfClosed(event, state)) return draft.settled("outdated");
-  openEpisode(event, state, draft, context, reason("episode_opened"));
+  openEpisode(event, state, draft, reason("episode_opened"));
   return draft.passedOn();
 }
 
@@ -97,13 +90,8 @@ function isEchoOfClosed(event: AlertEvent, state: AlertState): boolean {
   return event.occurred_ms !== undefined && event.occurred_ms < ended;
 }
 
-function openEpisode(
-  event: AlertEvent,
-  state: AlertState | undefined,
-  draft: Draft,
-  context: DecisionContext,
-  why: Reason,
-): void {
+function openEpisode(event: AlertEvent, state: AlertState | undefined, draft: Draft, why: Reason): void {
+  const { context } = draft;
   const { episode, named } = episodeOf(event, context);
   const next: AlertState = {
     status: "firing",
@@ -124,15 +112,15 @@ function openEpisode(
   };
   putAlert(event.fingerprint, next, draft);
   putDetail(event, draft);
-  emitTransition(draft, event, next, "fired", true, context, why);
+  emitTransition(draft, event, next, { change: "fired", settles: true, why: why });
 }
 
 /** A fire for an open alert: a repeat, a change of severity or flags, a newer episode, or a late message. */
-function decideFireWhileFiring(event: AlertEvent, state: AlertState, draft: Draft, context: DecisionContext): Decision {
+function decideFireWhileFiring(event: AlertEvent, state: AlertState, draft: Draft): Decision {
   if (event.episode_id !== undefined && state.episodeNamed && event.episode_id !== state.episode.id) {
     const older = event.started_ms !== undefined && event.started_ms < state.episode.started_ms;
     if (older) return touch(event, state, draft, "outdated");
-    return supersede(event, state, draft, context);
+    return supersede(event, state, draft);
   }
   const late = event.occurred_ms !== undefined && event.occurred_ms < state.sourceTime;
   const severityChanged = event.severity !== state.severity;
@@ -145,15 +133,19 @@ function decideFireWhileFiring(event: AlertEvent, state: AlertState, draft: Draf
   const why = severityChanged
     ? reason("severity_changed", { from: state.severity, to: event.severity })
     : reason("flags_changed", { flags: Object.keys(event.flags ?? {}) });
-  emitTransition(draft, event, next, severityChanged ? "severity_changed" : "flags_changed", true, context, why);
+  emitTransition(draft, event, next, {
+    change: severityChanged ? "severity_changed" : "flags_changed",
+    settles: true,
+    why: why,
+  });
   return draft.passedOn();
 }
 
 /** A newer episode began though the old one never resolved: two transitions, one of which settles the event. */
-function supersede(event: AlertEvent, state: AlertState, draft: Draft, context: DecisionContext): Decision {
+function supersede(event: AlertEvent, state: AlertState, draft: Draft): Decision {
   const closing: AlertState = { ...state, status: "resolved", ended: timeOf(event), resolveReason: "missing" };
-  emitTransition(draft, event, closing, "resolved", false, context, reason("episode_superseded"));
-  openEpisode(event, state, draft, context, reason("episode_opened"));
+  emitTransition(draft, event, closing, { change: "resolved", settles: false, why: reason("episode_superseded") });
+  openEpisode(event, state, draft, reason("episode_opened"));
   return draft.passedOn();
 }
 
@@ -197,13 +189,8 @@ function changedFlags(state: AlertState, event: AlertEvent): AlertState["flags"]
   return names.some((name) => (next[name] ?? false) !== (state.flags[name] ?? false)) ? next : null;
 }
 
-function decideResolve(
-  event: AlertEvent,
-  state: AlertState | undefined,
-  draft: Draft,
-  context: DecisionContext,
-): Decision {
-  if (state === undefined) return rememberResolve(event, draft, context);
+function decideResolve(event: AlertEvent, state: AlertState | undefined, draft: Draft): Decision {
+  if (state === undefined) return rememberResolve(event, draft);
   if (state.status === "resolved") return resolveAgain(event, state, draft);
   if (isOlderThanEpisode(event, state)) return draft.settled("outdated");
   const next = closed(event.resolve_reason ?? "condition", timeOf(event), {
@@ -213,7 +200,7 @@ function decideResolve(
   });
   putAlert(event.fingerprint, next, draft);
   putDetail(event, draft);
-  emitTransition(draft, event, next, "resolved", true, context, reason("condition_cleared"));
+  emitTransition(draft, event, next, { change: "resolved", settles: true, why: reason("condition_cleared") });
   return draft.passedOn();
 }
 
@@ -233,7 +220,8 @@ function isOlderThanEpisode(event: AlertEvent, state: AlertState): boolean {
 }
 
 /** Nothing to resolve: remembered for a while, so that its late fire opens nothing. */
-function rememberResolve(event: AlertEvent, draft: Draft, context: DecisionContext): Decision {
+function rememberResolve(event: AlertEvent, draft: Draft): Decision {
+  const { context } = draft;
   const { episode, named } = episodeOf(event, context);
   putAlert(
     event.fingerprint,
@@ -280,16 +268,11 @@ const flagOf = {
 } as const;
 
 /** Acknowledge, suppress, comment, update: flags of an open alert, never its status. */
-function decideFlag(
-  event: AlertEvent,
-  state: AlertState | undefined,
-  draft: Draft,
-  context: DecisionContext,
-): Decision {
+function decideFlag(event: AlertEvent, state: AlertState | undefined, draft: Draft): Decision {
   if (state === undefined || state.status === "resolved") return draft.settled("outdated");
   const said = { ...event, flags: { ...event.flags, ...flagOf[event.action as keyof typeof flagOf] } };
   if (event.action === "update" && event.severity !== "unknown" && event.severity !== state.severity)
-    return decideFireWhileFiring(said, state, draft, context);
+    return decideFireWhileFiring(said, state, draft);
   const flags = changedFlags(state, said);
   if (flags === null && event.action !== "comment") return touch(event, state, draft, "duplicate");
   const next: AlertState = {
@@ -302,7 +285,7 @@ function decideFlag(
   const change = event.action === "comment" ? "commented" : "flags_changed";
   const why =
     change === "commented" ? reason("commented") : reason("flags_changed", { flags: Object.keys(said.flags) });
-  emitTransition(draft, { ...event, severity: next.severity }, next, change, true, context, why);
+  emitTransition(draft, { ...event, severity: next.severity }, next, { change: change, settles: true, why: why });
   return draft.passedOn();
 }
 
@@ -326,11 +309,10 @@ function emitTransition(
   draft: Draft,
   event: AlertEvent,
   state: AlertState,
-  change: Transition["change"],
-  settles: boolean,
-  context: DecisionContext,
-  why: Reason,
+  what: { readonly change: Transition["change"]; readonly settles: boolean; readonly why: Reason },
 ): void {
+  const { context } = draft;
+  const { change, settles, why } = what;
   const transition: { -readonly [Key in keyof Transition]: Transition[Key] } = {
     type: "transition",
     change,
@@ -354,7 +336,7 @@ function emitTransition(
 
 /** An alert's deadline: expiry, another look at a stale alert, or the end of a resolved alert's memory. */
 function fireAlert(key: string, read: Read, context: DecisionContext): Decision {
-  const draft = new Draft(read);
+  const draft = new Draft(read, context);
   const state = draft.get<AlertState>(key);
   if (state === undefined) return draft.settled(null);
   const fingerprint = key.slice(2);
@@ -364,12 +346,11 @@ function fireAlert(key: string, read: Read, context: DecisionContext): Decision 
     return draft.settled(null);
   }
   const detail = draft.get<AlertDetail>(detailKey(fingerprint));
-  const facts = draft.get<PartitionFacts>(factsKey);
   if (detail === undefined || state.expires === null) {
     draft.put(key, state, null);
     return draft.settled(null);
   }
-  expire(key, { ...state, expires: state.expires }, detail, facts, draft, context);
+  expire(key, { ...state, expires: state.expires }, detail, draft);
   return draft.settled(null);
 }
 
@@ -378,10 +359,10 @@ function expire(
   key: string,
   state: AlertState & { readonly expires: number },
   detail: AlertDetail,
-  facts: PartitionFacts | undefined,
   draft: Draft,
-  context: DecisionContext,
 ): void {
+  const { context } = draft;
+  const facts = draft.get<PartitionFacts>(factsKey);
   const window = Math.max(state.expires - state.last, 1_000);
   const readySince = facts?.readySince ?? 0;
   if (readySince > state.last && context.now < readySince + window) {
@@ -393,11 +374,11 @@ function expire(
   if (state.nextStaleCheck !== null && delivered > state.expires) {
     const next = closed("expired", state.expires, { ...state, last: Math.max(state.last, context.now) });
     draft.put(key, next, alertDeadline(next));
-    emitTimed(draft, next, detail, "resolved", context, reason("expired", { integration: state.integration }));
+    emitTimed(draft, next, detail, { change: "resolved", why: reason("expired", { integration: state.integration }) });
     return;
   }
   if (state.nextStaleCheck === null)
-    emitTimed(draft, state, detail, "stale", context, reason("went_stale", { integration: state.integration }));
+    emitTimed(draft, state, detail, { change: "stale", why: reason("went_stale", { integration: state.integration }) });
   const pause = Math.min(Math.max(window / 2, engineLimits.staleCheckMsMin), engineLimits.staleCheckMsMax);
   const look = context.now + Math.round(pause);
   draft.put(key, { ...state, nextStaleCheck: look, flags: { ...state.flags, stale: true } }, look);
@@ -407,10 +388,10 @@ function emitTimed(
   draft: Draft,
   state: AlertState,
   detail: AlertDetail,
-  change: "resolved" | "stale",
-  context: DecisionContext,
-  why: Reason,
+  what: { readonly change: "resolved" | "stale"; readonly why: Reason },
 ): void {
+  const { context } = draft;
+  const { change, why } = what;
   draft.emit("transitions", detail.facts.scope, {
     type: "transition",
     change,
@@ -425,8 +406,8 @@ function emitTimed(
   });
 }
 
-function takeTick(record: TickRecord, read: Read, _context: DecisionContext): Decision {
-  const draft = new Draft(read);
+function takeTick(record: TickRecord, read: Read, context: DecisionContext): Decision {
+  const draft = new Draft(read, context);
   const known = draft.get<PartitionFacts>(factsKey);
   const delivered: Record<string, number> = { ...known?.delivered };
   for (const [integration, at] of Object.entries(record.delivered_ms))

@@ -22,10 +22,10 @@ export class IncidentChange {
   readonly #members: IncidentMember[] = [];
   readonly #timeline: TimelineEntry[] = [];
 
-  constructor(state: IncidentState, draft: Draft, context: DecisionContext) {
+  constructor(state: IncidentState, draft: Draft) {
     this.#state = state;
     this.#draft = draft;
-    this.#context = context;
+    this.#context = draft.context;
   }
 
   get snapshot(): IncidentSnapshot {

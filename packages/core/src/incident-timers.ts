@@ -4,7 +4,7 @@ import { type Decision, type DecisionContext, Draft, type Read } from "./stage.t
 
 /** An incident's deadline: the hold is over, the resolve delay is over, or its memory may go. */
 export function fireIncident(key: string, read: Read, context: DecisionContext): Decision {
-  const draft = new Draft(read);
+  const draft = new Draft(read, context);
   const state = draft.get<IncidentState>(key);
   if (state === undefined) return draft.settled(null);
   if (state.forgetAt !== null && state.forgetAt <= context.now) {
@@ -12,13 +12,13 @@ export function fireIncident(key: string, read: Read, context: DecisionContext):
     return draft.settled(null);
   }
   if (state.resolveDue !== null && state.resolveDue <= context.now) {
-    const change = new IncidentChange(state, draft, context);
+    const change = new IncidentChange(state, draft);
     change.resolveAll();
     change.finish({ notable: true, urgent: true });
     return draft.settled(null);
   }
   if (state.holdUntil !== null && state.holdUntil <= context.now) {
-    const change = new IncidentChange(state, draft, context);
+    const change = new IncidentChange(state, draft);
     change.release();
     change.finish({ notable: true, urgent: true });
     return draft.settled(null);

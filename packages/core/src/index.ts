@@ -1,8 +1,11 @@
 export * from "./alert-state.ts";
 export * from "./compiled-rules.ts";
 export * from "./correlate.ts";
+export { deadLetterOf } from "./dead-letter.ts";
 export * from "./dedup.ts";
+export * from "./event-limits.ts";
 export * from "./fact-fields.ts";
+export * from "./fingerprint.ts";
 export * from "./incident-state.ts";
 export * from "./limits.ts";
 export * from "./partition.ts";

@@ -1,4 +1,4 @@
-import { type KeyPart, type Rule, reason, type Transition } from "@winnow/contracts";
+import { type IncidentSnapshot, type KeyPart, type Rule, reason, type Transition } from "@winnow/contracts";
 import type { RuleMatch } from "./compiled-rules.ts";
 import { IncidentChange } from "./incident-change.ts";
 import {
@@ -25,21 +25,23 @@ export function placeAlert(
   transition: Transition,
   member: MemberState | undefined,
   draft: Draft,
-  context: DecisionContext,
 ): "opened" | "joined" | "pending" {
-  if (member?.waitingIn != null) leaveWaiting(transition, member.waitingIn, draft);
+  const { context } = draft;
+  const waitedIn = member?.waitingIn ?? null;
+  if (waitedIn !== null) leaveWaiting(transition, waitedIn, draft);
   const match = context.rules.match(transition.alert);
   const key = groupKeyOf(groupDigest(transition.alert.scope, match.rule, match.groupKey, context));
   const group = draft.get<GroupState>(key);
-  const current = group?.incidentId == null ? undefined : draft.get<IncidentState>(incidentKey(group.incidentId));
-  const entry = current === undefined ? null : entryInto(current, transition, member, context);
+  const currentId = group?.incidentId ?? null;
+  const current = currentId === null ? undefined : draft.get<IncidentState>(incidentKey(currentId));
+  const entry = current === undefined ? null : entryInto(current, transition, member, context.now);
   if (member !== undefined && (entry === null || member.incidentId !== current?.snapshot.incident_id))
-    leaveIncident(transition, member, draft, context);
+    leaveIncident(transition, member, draft);
   if (current !== undefined && entry !== null) {
-    join(current, entry, { transition, member, match }, draft, context);
+    join(current, entry, { transition, member, match }, draft);
     return "joined";
   }
-  return gather({ key, group, previous: current }, { transition, member, match }, draft, context);
+  return gather({ key, group, previous: current }, { transition, member, match }, draft);
 }
 
 /** An alert that finds a place no longer waits where it waited. */
@@ -51,11 +53,11 @@ function leaveWaiting(transition: Transition, key: string, draft: Draft): void {
 }
 
 /** A firing member that moves to another incident must not keep its former one open. */
-function leaveIncident(transition: Transition, member: MemberState, draft: Draft, context: DecisionContext): void {
+function leaveIncident(transition: Transition, member: MemberState, draft: Draft): void {
   if (member.incidentId === null || member.status !== "firing") return;
   const former = draft.get<IncidentState>(incidentKey(member.incidentId));
   if (former === undefined) return;
-  const change = new IncidentChange(former, draft, context);
+  const change = new IncidentChange(former, draft);
   change.memberMoved(transition, member);
   change.settleOpenMembers();
   change.finish({ notable: true, urgent: false });
@@ -66,31 +68,31 @@ function entryInto(
   state: IncidentState,
   transition: Transition,
   member: MemberState | undefined,
-  context: DecisionContext,
+  now: number,
 ): "join" | "reopen" | null {
   const { snapshot, window } = state;
   const isMember = member?.incidentId === snapshot.incident_id;
   if (!isMember && snapshot.member_count >= window.max_alerts) return null;
   if (snapshot.state === "resolved") {
     const resolved = snapshot.resolved_ms ?? snapshot.last_event_ms;
-    return window.reopen_ms > 0 && context.now <= resolved + window.reopen_ms ? "reopen" : null;
+    return window.reopen_ms > 0 && now <= resolved + window.reopen_ms ? "reopen" : null;
   }
   if (isMember && member.status === "firing" && transition.change === "severity_changed") return "join";
-  if (context.now > snapshot.opened_ms + window.max_age_ms) return null;
-  if (window.type === "fixed" && context.now > snapshot.opened_ms + (window.length_ms ?? 0)) return null;
-  if (window.type === "rolling" && context.now > snapshot.last_event_ms + (window.gap_ms ?? 0)) return null;
-  return "join";
+  return now <= windowEnd(snapshot, window) ? "join" : null;
 }
 
-function join(
-  state: IncidentState,
-  entry: "join" | "reopen",
-  arrival: Arrival,
-  draft: Draft,
-  context: DecisionContext,
-): void {
+/** Until when an open incident takes new alerts; epoch ms. */
+function windowEnd(snapshot: IncidentSnapshot, window: WindowSettings): number {
+  const oldest = snapshot.opened_ms + window.max_age_ms;
+  if (window.type === "fixed") return Math.min(oldest, snapshot.opened_ms + (window.length_ms ?? 0));
+  if (window.type === "rolling") return Math.min(oldest, snapshot.last_event_ms + (window.gap_ms ?? 0));
+  return oldest;
+}
+
+function join(state: IncidentState, entry: "join" | "reopen", arrival: Arrival, draft: Draft): void {
+  const { context } = draft;
   const { transition, member, match } = arrival;
-  const change = new IncidentChange(state, draft, context);
+  const change = new IncidentChange(state, draft);
   const rule = { id: match.rule.id, digest: context.rules.digest };
   const evidence = evidenceOf(transition, match);
   if (entry === "reopen") change.reopen(reason("rule_reopened", evidence, rule));
@@ -121,8 +123,8 @@ function gather(
   place: { key: string; group: GroupState | undefined; previous: IncidentState | undefined },
   arrival: Arrival,
   draft: Draft,
-  context: DecisionContext,
 ): "opened" | "pending" {
+  const { context } = draft;
   const { transition, match } = arrival;
   const { key, group, previous } = place;
   const horizon = context.now - waitingTime(match.rule);
@@ -133,7 +135,7 @@ function gather(
     draft.drop(memberKey(gone.fingerprint));
   const waiting = [...others, { ...transition, change: "fired" as const }];
   if (waiting.length >= match.rule.min_alerts) {
-    open({ key, previous, founders: waiting }, arrival, draft, context);
+    open({ key, previous, founders: waiting }, arrival, draft);
     return "opened";
   }
   draft.put(
@@ -165,8 +167,8 @@ function open(
   birth: { key: string; previous: IncidentState | undefined; founders: readonly Transition[] },
   arrival: Arrival,
   draft: Draft,
-  context: DecisionContext,
 ): void {
+  const { context } = draft;
   const { transition, match } = arrival;
   const { key, previous, founders } = birth;
   const { partition, offset, index } = context.origin;
@@ -175,7 +177,7 @@ function open(
   const number = nextNumber(transition.alert.scope, draft);
   const born = { id, number, previousId: previous?.snapshot.incident_id ?? null };
   const state = bornIncident(born, founders[0] ?? transition, match, context);
-  const change = new IncidentChange(state, draft, context);
+  const change = new IncidentChange(state, draft);
   const rule = { id: match.rule.id, digest: context.rules.digest };
   const code = founders.length > 1 ? "threshold_reached" : "rule_opened";
   const why = reason(code, evidenceOf(transition, match), rule);

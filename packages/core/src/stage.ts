@@ -76,10 +76,12 @@ export interface Stage<Item> {
 export class Draft {
   readonly writes = new Map<string, StateWrite>();
   readonly emissions: Emission[] = [];
+  readonly context: DecisionContext;
   readonly #read: Read;
 
-  constructor(read: Read) {
+  constructor(read: Read, context: DecisionContext) {
     this.#read = read;
+    this.context = context;
   }
 
   get<State>(key: string): State | undefined {

@@ -3,6 +3,8 @@ import type { LogValue, Topic } from "@winnow/contracts";
 /** A record to append. Values are plain JSON. */
 export interface AppendRecord {
   readonly value: LogValue;
+  /** The JSON text of `value`, where the caller has it already. */
+  readonly text?: string;
   /** Number of accepted events in it; 0 for anything but receivers' records. */
   readonly events: number;
 }

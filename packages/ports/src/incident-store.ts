@@ -15,17 +15,27 @@ export interface IncidentRow {
   readonly snapshot: IncidentSnapshot;
   /** Destinations that the route tree has chosen so far; never shrinks. */
   readonly destinations: readonly string[];
-  /** Number of the last timeline row. */
+  /**
+   * Number of the last timeline row, as the store counts them. Ignored when written: the router adds rows too, so the
+   * store alone numbers a timeline.
+   */
   readonly timeline_seq: number;
   /** Ids of the actions applied last, newest last, at most 50. */
   readonly action_ids: readonly string[];
 }
 
 export interface TimelineRowStored extends TimelineEntry {
+  /** 1, 2, 3 … within the incident, given by the store: rows of a commit are appended in the order given, whatever they say here. */
   readonly seq: number;
 }
 
-/** C's wish for one destination: `desired_version` is the incident version that the ticket should show. */
+/**
+ * C's wish for one destination: `desired_version` is the incident version that the ticket should show.
+ * The first wish makes generation 1, due at `at_ms`. A later one raises `desired_version` and sets the priority of the
+ * newest generation; an idle one becomes due at `at_ms` when urgent, else after the store's coalescing time (15 s); a
+ * waiting one may come due earlier by it, but never before the time its last attempt was put off to; one under way
+ * becomes due again when it settles; parked and dead ones wait for `requeue`.
+ */
 export interface DeliveryWish {
   readonly incident_id: string;
   readonly destination: string;
@@ -41,7 +51,11 @@ export interface DeadLetterChange {
   readonly state: DeadLetterState;
 }
 
-/** All that C changes in one commit, in one transaction with its position and marks. */
+/**
+ * All that C changes in one commit, in one transaction with its position and marks. Timeline rows, members and wishes
+ * are of incidents that are stored or in the same batch. Dead-letter changes take effect before the batch's notes; each
+ * `retried` counts as an attempt, and a note that comes again makes its dead letter wait again.
+ */
 export interface RecordBatch {
   readonly incidents: readonly IncidentRow[];
   readonly members: readonly { readonly incident_id: string; readonly member: IncidentMember }[];
@@ -100,7 +114,7 @@ export interface IncidentFilter {
   /** Words that must all appear in title, service, group key or number. */
   readonly q?: string;
   readonly limit: number;
-  /** From the page before; opaque to callers. */
+  /** From the page before; opaque to callers. One that the store did not make yields an empty last page. */
   readonly cursor?: string;
 }
 
@@ -153,33 +167,51 @@ export interface DeliveryQueue {
     options: { readonly token: string; readonly leaseMs: number; readonly killMs: number; readonly limit: number },
   ): Promise<readonly DeliveryRow[]>;
   /**
-   * Writes `inflight` with `sent_ms` = store clock, before the socket opens.
-   * Resolves with the stored `sent_ms`, or null when the lease is no longer ours: then send nothing.
+   * Writes `inflight` with `sent_ms` = store clock, before the socket opens. Only from `due` and `unknown`.
+   * Resolves with the stored `sent_ms`, or null when the lease is over or no longer ours: then send nothing.
+   * `sent_ms` may be as early as the call: count the time until the socket opens from before it.
    */
   markInflight(
     key: DeliveryKey,
     token: string,
     sent: { readonly version: number; readonly seq: number },
   ): Promise<number | null>;
-  /** Ends the attempt. False when the lease is no longer ours: nothing was written. */
+  /**
+   * Ends the attempt and the lease. False when the lease is no longer ours: nothing was written. A lease that is over
+   * but was not taken by another still counts, so that a late answer is kept.
+   * `idle` below `desired_version` becomes due again at once (or when the newest wish asked); `due` and `unknown`
+   * without `due_ms` are due now; `sent_*` stay while the end of an attempt is unknown. With `successor` the old
+   * generation must end as idle, parked or dead.
+   */
   settle(key: DeliveryKey, token: string, update: DeliveryUpdate): Promise<boolean>;
-  /** Embedded start, with the data directory locked: rows left `inflight` by the dead process become `unknown`, due now. */
+  /**
+   * Embedded start, with the data directory locked: rows left `inflight` by the dead process become `unknown`, due now,
+   * and all leases end. Resolves with the number of such rows.
+   */
   recoverInflight(): Promise<number>;
-  /** The earliest due time of any waiting delivery of the destination, null for none. */
+  /**
+   * The earliest time at which a `due` or `unknown` delivery of the destination can be leased, null for none. Rows in
+   * flight are not counted: what a dead router left is found by leasing now and then.
+   */
   nextDue(destination: string): Promise<number | null>;
-  /** Puts dead or parked deliveries of a destination back to due (after a configuration change). */
+  /**
+   * Puts dead or parked deliveries of a destination back to due now with no attempts (after a configuration change);
+   * `unknown` instead where the end of the last attempt is still unknown. Resolves with their number.
+   */
   requeue(destination: string): Promise<number>;
-  /** Restore epoch: while set, creates look up first. */
+  /** Restore epoch, from the fact `restore_epoch` (epoch ms as decimal text): while set, creates look up first. */
   epoch(): Promise<number | null>;
 }
 
-/** Reads for the API and the renderer of tickets. */
+/** Reads for the API and the renderer of tickets. Pages come newest first and neither skip nor repeat under inserts. */
 export interface IncidentReader {
   incident(id: string): Promise<IncidentRow | null>;
   incidents(filter: IncidentFilter): Promise<Page<IncidentRow>>;
+  /** Newest joined first. */
   members(id: string, page: { readonly limit: number; readonly cursor?: string }): Promise<Page<IncidentMember>>;
   /** Rows with seq > after, in order. */
   timeline(id: string, after: number, limit: number): Promise<readonly TimelineRowStored[]>;
+  /** All generations, in order of incident, destination, generation. */
   deliveriesOf(ids: readonly string[]): Promise<readonly DeliveryRow[]>;
   deliveries(filter: {
     readonly states?: readonly DeliveryState[];
@@ -207,6 +239,7 @@ export interface IncidentReader {
 }
 
 export interface DeadLetterRow extends DeadLetterNote {
+  /** How often a person had it retried. */
   readonly attempts: number;
   readonly state: DeadLetterState;
 }
@@ -216,7 +249,10 @@ export interface RuleSetStore {
   putRuleSet(set: StoredRuleSet): Promise<void>;
   ruleSet(digest: string): Promise<StoredRuleSet | null>;
   activation(): Promise<Activation | null>;
-  /** Stores generation = last + 1 with this digest, unless the last has it already; resolves with the one in force. */
+  /**
+   * Stores generation = last + 1 with this digest, unless the last has it already; resolves with the one in force.
+   * Rejects with `rule_set_missing` when the set is not stored.
+   */
   activate(digest: string): Promise<Activation>;
 }
 

@@ -1,1 +1,5 @@
-export {};
+export * from "./delivery-worker.ts";
+export * from "./partition-loop.ts";
+export * from "./record-session.ts";
+export * from "./rule-book.ts";
+export * from "./stage-session.ts";

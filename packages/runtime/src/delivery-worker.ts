@@ -1,0 +1,431 @@
+import { reason, type TimelineEntry } from "@winnow/contracts";
+import type {
+  Clock,
+  DeliveryQueue,
+  DeliveryRow,
+  DeliveryUpdate,
+  Ids,
+  IncidentReader,
+  RemoteTicket,
+  SinkCall,
+  SinkResult,
+  TicketContent,
+  TicketSink,
+} from "@winnow/ports";
+import { CreateBudget } from "./create-budget.ts";
+
+/** One destination as the configuration has it. */
+export interface DestinationSettings {
+  readonly name: string;
+  readonly mode: "dry_run" | "live";
+  readonly maxCreatesPerMinute: number;
+  /** Operations under way at once. */
+  readonly concurrency: number;
+}
+
+export interface DeliveryDependencies {
+  readonly store: DeliveryQueue & IncidentReader;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** 0 ≤ x < 1, for the jitter of back-offs. */
+  readonly random: () => number;
+  /** Names this installation in every ticket's key. */
+  readonly deploymentId: string;
+  /** Base of the links back. */
+  readonly publicUrl: string;
+  readonly report: DeliveryReporter;
+}
+
+export interface DeliveryReporter {
+  /** An attempt ended; `result` is from a closed set. */
+  attempt(destination: string, result: "done" | "refused" | "unknown" | "gone" | "lost_lease" | "dry_run"): void;
+  /** More than one ticket carries one key. */
+  twins(destination: string, count: number): void;
+  /** First time a ticket of this incident generation stands; ms since the incident opened. */
+  ticketed(destination: string, ms: number): void;
+  trouble(destination: string, error: unknown): void;
+}
+
+const backoffMsMin = 1_000;
+const backoffMsMax = 300_000;
+const authPauseMs = 60_000;
+const idleMs = 1_000;
+const membersShown = 50;
+const notesPerUpdate = 100;
+/** Time for a request beyond the vendor's own kill time, so that a lease never ends under a running request. */
+const leaseSpareMs = 30_000;
+
+interface Attempt {
+  readonly row: DeliveryRow;
+  readonly token: string;
+  readonly leasedUntil: number;
+  readonly content: TicketContent;
+  readonly newestSeq: number;
+}
+
+/** Brings one destination to the desired state of every incident. The only place that retries. */
+export class DeliveryWorker {
+  readonly #settings: DestinationSettings;
+  readonly #sink: TicketSink;
+  readonly #deps: DeliveryDependencies;
+  readonly #budget: CreateBudget;
+  readonly #running = new Set<Promise<void>>();
+  #wake: AbortController = new AbortController();
+  #pausedUntil = 0;
+
+  constructor(settings: DestinationSettings, sink: TicketSink, deps: DeliveryDependencies) {
+    this.#settings = settings;
+    this.#sink = sink;
+    this.#deps = deps;
+    this.#budget = new CreateBudget(settings.maxCreatesPerMinute);
+  }
+
+  /** Something may have become due. */
+  wake(): void {
+    this.#wake.abort();
+  }
+
+  /** Runs until the signal is aborted; what is under way then is finished first. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.#settings.mode === "live") await this.#untilDone(signal, () => this.#requeueDryRuns());
+    while (!signal.aborted) {
+      const started = await this.#round(signal).catch((error: unknown) => {
+        this.#deps.report.trouble(this.#settings.name, error);
+        return 0;
+      });
+      if (started === 0) await this.#rest(signal);
+    }
+    await Promise.allSettled(this.#running);
+  }
+
+  async #untilDone(signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        this.#deps.report.trouble(this.#settings.name, error);
+        await this.#deps.clock.sleep(idleMs, signal);
+      }
+    }
+  }
+
+  async #requeueDryRuns(): Promise<void> {
+    await this.#deps.store.requeue(this.#settings.name);
+  }
+
+  async #rest(signal: AbortSignal): Promise<void> {
+    this.#wake = new AbortController();
+    const stop = () => this.#wake.abort();
+    signal.addEventListener("abort", stop, { once: true });
+    const due = await this.#deps.store.nextDue(this.#settings.name).catch(() => null);
+    const now = await this.#deps.store.storeNow().catch(() => null);
+    const wait = due === null || now === null ? idleMs : Math.min(idleMs, Math.max(due - now, 20));
+    const full = this.#running.size >= this.#settings.concurrency;
+    const idle = this.#deps.clock.sleep(wait, this.#wake.signal);
+    await (full ? Promise.race([idle, ...this.#running]) : idle);
+    signal.removeEventListener("abort", stop);
+  }
+
+  /** Leases what is due and starts it. Resolves with the number of deliveries started. */
+  async #round(signal: AbortSignal): Promise<number> {
+    const free = this.#settings.concurrency - this.#running.size;
+    if (free <= 0 || this.#deps.clock.monotonic() < this.#pausedUntil) return 0;
+    const token = this.#deps.ids.token();
+    const leaseMs = this.#sink.killTimeMs + leaseSpareMs;
+    const before = this.#deps.clock.monotonic();
+    const rows = await this.#deps.store.lease(this.#settings.name, {
+      token,
+      leaseMs,
+      killMs: this.#sink.killTimeMs,
+      limit: free,
+    });
+    for (const row of rows) this.#start(row, token, before + leaseMs, signal);
+    return rows.length;
+  }
+
+  #start(row: DeliveryRow, token: string, leasedUntil: number, signal: AbortSignal): void {
+    const work = this.#deliver(row, token, leasedUntil, signal)
+      .catch((error: unknown) => {
+        this.#deps.report.trouble(this.#settings.name, error);
+      })
+      .finally(() => {
+        this.#running.delete(work);
+        this.wake();
+      });
+    this.#running.add(work);
+  }
+
+  async #deliver(row: DeliveryRow, token: string, leasedUntil: number, signal: AbortSignal): Promise<void> {
+    const attempt = await this.#prepare(row, token, leasedUntil);
+    if (attempt === null) return;
+    if (this.#settings.mode === "dry_run") return this.#dryRun(attempt);
+    if (row.delivery_state === "unknown") return this.#resolveUnknown(attempt, signal);
+    if (row.remote_id !== null) return this.#update(attempt, signal);
+    const epoch = await this.#deps.store.epoch();
+    if (epoch !== null && this.#sink.find !== undefined) return this.#lookUp(attempt, epoch, signal);
+    return this.#create(attempt, signal);
+  }
+
+  /** Everything the ticket should show now. Null: the lease is lost or the incident is not there. */
+  async #prepare(row: DeliveryRow, token: string, leasedUntil: number): Promise<Attempt | null> {
+    const { store } = this.#deps;
+    const incident = await store.incident(row.incident_id);
+    if (incident === null) {
+      await this.#settle(row, token, {
+        delivery_state: "dead",
+        last_error: { code: "incident_missing", message: "the incident is not in the store" },
+      });
+      return null;
+    }
+    const members = await store.members(row.incident_id, { limit: membersShown });
+    const lines = await store.timeline(row.incident_id, row.applied_seq, notesPerUpdate);
+    const content: TicketContent = {
+      key: `winnow:${this.#deps.deploymentId}:${row.incident_id}:${row.destination}:${row.generation}`,
+      incident: incident.snapshot,
+      members: members.items,
+      notes: lines.filter((line) => line.kind !== "delivery"),
+      url: `${this.#deps.publicUrl}/v1/incidents/${row.incident_id}`,
+      predecessor: row.generation > 1 ? await this.#predecessor(row) : null,
+    };
+    return { row, token, leasedUntil, content, newestSeq: lines.at(-1)?.seq ?? row.applied_seq };
+  }
+
+  async #predecessor(row: DeliveryRow): Promise<string | null> {
+    const all = await this.#deps.store.deliveriesOf([row.incident_id]);
+    const before = all.find((one) => one.destination === row.destination && one.generation === row.generation - 1);
+    return before?.remote_id ?? null;
+  }
+
+  async #dryRun(attempt: Attempt): Promise<void> {
+    this.#deps.report.attempt(this.#settings.name, "dry_run");
+    await this.#settle(attempt.row, attempt.token, {
+      delivery_state: "parked",
+      due_ms: null,
+      last_error: {
+        code: "dry_run",
+        message: `would ${attempt.row.remote_id === null ? "create" : "update"} a ticket`,
+      },
+      ...(attempt.row.last_error?.code === "dry_run" ? {} : { timeline: this.#line(reason("dry_run", this.#named())) }),
+    });
+  }
+
+  async #create(attempt: Attempt, signal: AbortSignal): Promise<void> {
+    const wait = this.#budget.take(this.#deps.clock.monotonic());
+    if (wait > 0) return this.#postpone(attempt, wait, { code: "create_budget", message: "too many creates a minute" });
+    const call = await this.#open(attempt, signal);
+    if (call === null) return this.#lostLease();
+    const result = await this.#sink.create(attempt.content, call);
+    await this.#ended(attempt, result, "ticket_created");
+  }
+
+  async #update(attempt: Attempt, signal: AbortSignal): Promise<void> {
+    const call = await this.#open(attempt, signal);
+    if (call === null) return this.#lostLease();
+    const result = await this.#sink.update(remoteOf(attempt.row), attempt.content, call);
+    await this.#ended(attempt, result, updateReason(attempt.content));
+  }
+
+  /** Writes `inflight` and gives the call whose `beforeSend` watches the lease. Null: the lease is lost. */
+  async #open(attempt: Attempt, signal: AbortSignal): Promise<SinkCall | null> {
+    const { clock, store } = this.#deps;
+    const marked = clock.monotonic();
+    const sent = await store.markInflight(attempt.row, attempt.token, {
+      version: attempt.content.incident.version,
+      seq: attempt.newestSeq,
+    });
+    if (sent === null) return null;
+    const margin = Math.max(this.#sink.killTimeMs / 5, 20);
+    const sendBy = Math.min(marked + Math.max(margin - 1_000, margin / 2), attempt.leasedUntil);
+    return { signal, beforeSend: () => clock.monotonic() <= sendBy };
+  }
+
+  #lostLease(): void {
+    this.#deps.report.attempt(this.#settings.name, "lost_lease");
+  }
+
+  /** A request has ended, one way or another. */
+  async #ended(
+    attempt: Attempt,
+    result: SinkResult<RemoteTicket>,
+    done: "ticket_created" | "ticket_updated" | "ticket_resolved" | "ticket_reopened",
+  ): Promise<void> {
+    this.#deps.report.attempt(this.#settings.name, result.kind);
+    switch (result.kind) {
+      case "done":
+        return this.#applied(attempt, result.value, done);
+      case "refused":
+        return this.#refused(attempt, result);
+      case "gone":
+        return this.#succeed(attempt, result);
+      case "unknown":
+        return this.#lost(attempt, result);
+    }
+  }
+
+  async #applied(
+    attempt: Attempt,
+    remote: RemoteTicket,
+    done: "ticket_created" | "ticket_updated" | "ticket_resolved" | "ticket_reopened" | "ticket_adopted",
+  ): Promise<void> {
+    const { row, content } = attempt;
+    const created = done === "ticket_created" || done === "ticket_adopted";
+    // A new ticket is open: what has happened to the incident since must still be told.
+    const complete = !created || (content.incident.state === "new" && done === "ticket_created");
+    const version = done === "ticket_adopted" ? (row.sent_version ?? 0) : content.incident.version;
+    const seq = done === "ticket_adopted" ? (row.sent_seq ?? 0) : attempt.newestSeq;
+    await this.#settle(row, attempt.token, {
+      delivery_state: "idle",
+      applied_version: complete ? version : Math.max(0, version - 1),
+      applied_seq: seq,
+      remote_id: remote.remote_id,
+      remote_url: remote.remote_url,
+      attempts: 0,
+      due_ms: null,
+      last_error: null,
+      timeline: this.#line(reason(done, { ...this.#named(), ticket: remote.remote_id })),
+    });
+    if (created) this.#deps.report.ticketed(this.#settings.name, this.#deps.clock.now() - content.incident.opened_ms);
+  }
+
+  async #refused(attempt: Attempt, result: Extract<SinkResult<never>, { kind: "refused" }>): Promise<void> {
+    const { row } = attempt;
+    const error = { code: result.code, message: result.message };
+    if (result.retry === "never") {
+      await this.#settle(row, attempt.token, {
+        delivery_state: "dead",
+        attempts: row.attempts + 1,
+        due_ms: null,
+        last_error: error,
+        timeline: this.#line(
+          reason("delivery_failed", { ...this.#named(), code: result.code, message: result.message }),
+        ),
+      });
+      return;
+    }
+    const pause = result.retry === "auth" ? authPauseMs : (result.retryAfterMs ?? 0);
+    if (pause > 0) this.#pausedUntil = Math.max(this.#pausedUntil, this.#deps.clock.monotonic() + pause);
+    await this.#postpone(attempt, Math.max(pause, this.#backoff(row.attempts)), error);
+  }
+
+  async #postpone(attempt: Attempt, ms: number, error: { code: string; message: string }): Promise<void> {
+    const now = await this.#deps.store.storeNow();
+    await this.#settle(attempt.row, attempt.token, {
+      delivery_state: "due",
+      attempts: attempt.row.attempts + 1,
+      due_ms: now + Math.round(ms),
+      last_error: error,
+    });
+  }
+
+  /** The remote ticket is closed for good: this generation ends, a linked successor begins. */
+  async #succeed(attempt: Attempt, result: { code: string; message: string }): Promise<void> {
+    await this.#settle(attempt.row, attempt.token, {
+      delivery_state: "idle",
+      applied_version: attempt.row.desired_version,
+      due_ms: null,
+      last_error: { code: result.code, message: result.message },
+      successor: true,
+      timeline: this.#line(reason("ticket_succeeded", { ...this.#named(), ticket: attempt.row.remote_id ?? "" })),
+    });
+  }
+
+  async #lost(attempt: Attempt, result: { code: string; message: string }): Promise<void> {
+    const now = await this.#deps.store.storeNow();
+    await this.#settle(attempt.row, attempt.token, {
+      delivery_state: "unknown",
+      attempts: attempt.row.attempts + 1,
+      due_ms: now + Math.round(this.#backoff(Math.min(attempt.row.attempts, 3))),
+      last_error: { code: result.code, message: result.message },
+      timeline: this.#line(reason("delivery_unknown", { ...this.#named(), code: result.code })),
+    });
+  }
+
+  /** The reply was lost: what a lookup shows decides, and a negative answer counts only once the vendor must be done. */
+  async #resolveUnknown(attempt: Attempt, signal: AbortSignal): Promise<void> {
+    if (attempt.row.remote_id !== null) return this.#confirm(attempt, signal);
+    if (this.#sink.class === "A" || this.#sink.find === undefined) return this.#create(attempt, signal);
+    return this.#lookUp(attempt, attempt.row.sent_ms ?? 0, signal);
+  }
+
+  async #lookUp(attempt: Attempt, since: number, signal: AbortSignal): Promise<void> {
+    const asked = await this.#deps.store.storeNow();
+    const result = await this.#sink.find?.(attempt.content.key, { signal, beforeSend: () => true });
+    if (result === undefined) return this.#create(attempt, signal);
+    if (result.kind !== "done") return this.#stillUnknown(attempt, result);
+    if (result.value !== null) {
+      if (result.value.twins.length > 0) this.#deps.report.twins(this.#settings.name, result.value.twins.length);
+      return this.#applied(attempt, result.value, "ticket_adopted");
+    }
+    const counts = since + this.#sink.killTimeMs + (this.#sink.class === "D" ? this.#sink.settleMs : 0);
+    if (asked > counts) return this.#create(attempt, signal);
+    await this.#settle(attempt.row, attempt.token, { delivery_state: "unknown", due_ms: counts + 1 });
+  }
+
+  async #stillUnknown(attempt: Attempt, result: Exclude<SinkResult<unknown>, { kind: "done" }>): Promise<void> {
+    const pause = result.kind === "refused" ? (result.retryAfterMs ?? 0) : 0;
+    const now = await this.#deps.store.storeNow();
+    await this.#settle(attempt.row, attempt.token, {
+      delivery_state: "unknown",
+      attempts: attempt.row.attempts + 1,
+      due_ms: now + Math.round(Math.max(pause, this.#backoff(attempt.row.attempts))),
+      last_error: { code: result.code, message: result.message },
+    });
+  }
+
+  /** An update with a lost reply: applied, or not applied and the vendor must be done with it. */
+  async #confirm(attempt: Attempt, signal: AbortSignal): Promise<void> {
+    const { row } = attempt;
+    if (this.#sink.confirm === undefined) return this.#applied(attempt, remoteOf(row), "ticket_updated");
+    const asked = await this.#deps.store.storeNow();
+    const sentSeq = row.sent_seq ?? row.applied_seq;
+    const notes = attempt.content.notes.filter((note) => note.seq <= sentSeq);
+    const result = await this.#sink.confirm(
+      remoteOf(row),
+      { ...attempt.content, notes },
+      { signal, beforeSend: () => true },
+    );
+    if (result.kind === "gone") return this.#succeed(attempt, result);
+    if (result.kind !== "done") return this.#stillUnknown(attempt, result);
+    if (result.value) {
+      await this.#settle(row, attempt.token, {
+        delivery_state: "idle",
+        applied_version: row.sent_version ?? row.applied_version,
+        applied_seq: sentSeq,
+        due_ms: null,
+        last_error: null,
+      });
+      return;
+    }
+    const counts = (row.sent_ms ?? 0) + this.#sink.killTimeMs;
+    if (asked > counts) return this.#update(attempt, signal);
+    await this.#settle(row, attempt.token, { delivery_state: "unknown", due_ms: counts + 1 });
+  }
+
+  async #settle(row: DeliveryRow, token: string, update: DeliveryUpdate): Promise<void> {
+    if (!(await this.#deps.store.settle(row, token, update))) this.#lostLease();
+  }
+
+  #backoff(attempts: number): number {
+    const ceiling = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(attempts, 20));
+    return ceiling / 2 + (this.#deps.random() * ceiling) / 2;
+  }
+
+  #named(): { destination: string } {
+    return { destination: this.#settings.name };
+  }
+
+  #line(why: TimelineEntry["reason"]): TimelineEntry {
+    return { kind: "delivery", at_ms: this.#deps.clock.now(), actor: "winnow", reason: why };
+  }
+}
+
+function remoteOf(row: DeliveryRow): RemoteTicket {
+  return { remote_id: row.remote_id ?? "", remote_url: row.remote_url };
+}
+
+function updateReason(content: TicketContent): "ticket_updated" | "ticket_resolved" | "ticket_reopened" {
+  const last = content.notes.findLast((note) => note.kind === "resolved" || note.kind === "reopened");
+  if (last?.kind === "resolved" && content.incident.state === "resolved") return "ticket_resolved";
+  return last?.kind === "reopened" ? "ticket_reopened" : "ticket_updated";
+}

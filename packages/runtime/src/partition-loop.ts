@@ -1,0 +1,237 @@
+import type { Topic } from "@winnow/contracts";
+import { type ErrorCode, WinnowError } from "@winnow/platform";
+import type { Clock, CommitResult, EventLog, Ids, StoredRecord } from "@winnow/ports";
+
+/** What a loop tells about itself. */
+export interface LoopReporter {
+  /** The partition stopped and needs a person. */
+  alarm(error: WinnowError): void;
+  /** Something failed and is tried again. */
+  trouble(error: unknown): void;
+  /** Progress: `position` is the next record to read, `end` the log's end when last seen. */
+  progress(position: number, end: number): void;
+}
+
+/** The part of a stage that the loop drives. Every method may throw; the loop then drops the session. */
+export interface PartitionSession {
+  /** Offset of the next record to process. */
+  readonly position: number;
+  /** Decides about a record; resolves with the number of events in it. */
+  process(record: StoredRecord): Promise<number>;
+  /** Loads what the records will need, together. */
+  prefetch(records: readonly StoredRecord[]): Promise<void>;
+  /** True when there is something that a commit would write. */
+  dirty(): boolean;
+  /** Waits for outputs, then commits up to `position`. */
+  commit(): Promise<CommitResult>;
+  /** True while the partition is still ours and stands where we think. */
+  verify(): Promise<boolean>;
+  /** Earliest deadline, epoch ms, or null. */
+  nextDeadline(): number | null;
+  /** Appends one tick record; resolves with its offset. */
+  tick(): Promise<number>;
+}
+
+export interface LoopSettings {
+  readonly commitMs: number;
+  readonly commitEvents: number;
+  readonly verifyMs: number;
+  readonly readBytes: number;
+  readonly trimMs: number;
+}
+
+export const defaultLoopSettings: LoopSettings = {
+  commitMs: 250,
+  commitEvents: 10_000,
+  verifyMs: 1_000,
+  readBytes: 1024 * 1024,
+  trimMs: 10_000,
+};
+
+export interface LoopDependencies {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly report: LoopReporter;
+  readonly settings: LoopSettings;
+}
+
+/** How a loop ended. `fenced`: another owner has the partition; join again. */
+export type LoopEnd = { readonly end: "stopped" | "fenced" } | { readonly end: "alarm"; readonly error: WinnowError };
+
+const retryMsMin = 50;
+const retryMsMax = 2_000;
+/** Crashes at one position before the partition stops. */
+const crashesMax = 3;
+
+/**
+ * Owns one partition of one stage: claim, read, decide, commit, again and again.
+ * Any failure drops the session and its cache; the next claim starts from the store's truth.
+ */
+export class PartitionLoop {
+  readonly #topic: Topic;
+  readonly #partition: number;
+  readonly #open: (token: string, signal: AbortSignal) => Promise<PartitionSession>;
+  readonly #deps: LoopDependencies;
+  #crashes = { position: -1, count: 0 };
+  #lastTrim = 0;
+
+  constructor(
+    at: { readonly topic: Topic; readonly partition: number },
+    open: (token: string, signal: AbortSignal) => Promise<PartitionSession>,
+    deps: LoopDependencies,
+  ) {
+    this.#topic = at.topic;
+    this.#partition = at.partition;
+    this.#open = open;
+    this.#deps = deps;
+  }
+
+  /** Runs until the signal is aborted (committing what it has), the partition is lost, or it must stop. */
+  async run(signal: AbortSignal): Promise<LoopEnd> {
+    let pause = retryMsMin;
+    while (!signal.aborted) {
+      const started = this.#deps.clock.monotonic();
+      const failure = await this.#attempt(signal);
+      if (failure === "stopped" || failure === "fenced") return { end: failure };
+      if (failure instanceof WinnowError && failure.retry === "permanent") {
+        this.#deps.report.alarm(failure);
+        return { end: "alarm", error: failure };
+      }
+      if (this.#deps.clock.monotonic() - started > retryMsMax) pause = retryMsMin;
+      await this.#deps.clock.sleep(pause, signal);
+      pause = Math.min(pause * 2, retryMsMax);
+    }
+    return { end: "stopped" };
+  }
+
+  /** One session. Resolves with how it ended, or with the error to retry after. */
+  async #attempt(signal: AbortSignal): Promise<"stopped" | "fenced" | "again" | WinnowError> {
+    const inner = new AbortController();
+    const stop = () => inner.abort();
+    let session: PartitionSession | null = null;
+    try {
+      session = await this.#open(this.#deps.ids.token(), inner.signal);
+      return await this.#work(session, signal);
+    } catch (error) {
+      this.#deps.report.trouble(error);
+      if (error instanceof WinnowError) return error.retry === "permanent" ? error : "again";
+      return this.#crashed(session?.position ?? -1, error) ?? "again";
+    } finally {
+      stop();
+    }
+  }
+
+  /** Counts a crash; after three at one position the partition stops rather than spin. */
+  #crashed(position: number, error: unknown): WinnowError | null {
+    this.#crashes =
+      this.#crashes.position === position ? { position, count: this.#crashes.count + 1 } : { position, count: 1 };
+    if (this.#crashes.count < crashesMax) return null;
+    return new WinnowError("stage_stuck", `${crashesMax} crashes at offset ${position} of ${this.#topic}`, {
+      cause: error,
+      fields: { topic: this.#topic, partition: this.#partition, position },
+    });
+  }
+
+  async #work(session: PartitionSession, signal: AbortSignal): Promise<"stopped" | "fenced" | "again"> {
+    const { clock, settings, log } = this.#deps;
+    const pace = { committed: clock.monotonic(), verified: clock.monotonic(), events: 0, tick: -1 };
+    while (!signal.aborted) {
+      const records = await log.read(this.#topic, this.#partition, session.position, settings.readBytes);
+      if (records.length > 0) await session.prefetch(records);
+      for (const record of records) {
+        pace.events += await session.process(record);
+        if (pace.events < settings.commitEvents && clock.monotonic() - pace.committed < settings.commitMs) continue;
+        const lost = await this.#commit(session, pace);
+        if (lost !== null) return lost;
+        if (signal.aborted) break;
+      }
+      this.#deps.report.progress(session.position, session.position);
+      if (records.length > 0) continue;
+      const lost = await this.#idle(session, pace, signal);
+      if (lost !== null) return lost;
+    }
+    return (await this.#commit(session, pace)) ?? "stopped";
+  }
+
+  /** Commits when there is something to commit. Non-null: the session is over. */
+  async #commit(
+    session: PartitionSession,
+    pace: { committed: number; verified: number; events: number },
+  ): Promise<"fenced" | "again" | null> {
+    if (session.dirty()) {
+      const result = await session.commit();
+      if ("refused" in result) return result.refused === "fenced" ? "fenced" : "again";
+      pace.verified = this.#deps.clock.monotonic();
+    }
+    pace.committed = this.#deps.clock.monotonic();
+    pace.events = 0;
+    await this.#trim(session.position);
+    return null;
+  }
+
+  async #trim(position: number): Promise<void> {
+    const now = this.#deps.clock.monotonic();
+    if (now - this.#lastTrim < this.#deps.settings.trimMs) return;
+    this.#lastTrim = now;
+    await this.#deps.log.trim(this.#topic, this.#partition, position);
+  }
+
+  /** Nothing to read: commit, verify, tick, or wait for the first of them. Non-null: the session is over. */
+  async #idle(
+    session: PartitionSession,
+    pace: { committed: number; verified: number; events: number; tick: number },
+    signal: AbortSignal,
+  ): Promise<"fenced" | "again" | null> {
+    const { clock, settings } = this.#deps;
+    const monotonic = clock.monotonic();
+    if (session.dirty() && monotonic - pace.committed >= settings.commitMs) return this.#commit(session, pace);
+    if (monotonic - pace.verified >= settings.verifyMs) {
+      pace.verified = monotonic;
+      if (!(await session.verify())) return "again";
+    }
+    const deadline = session.nextDeadline();
+    const untilDeadline = deadline === null ? settings.verifyMs : deadline - clock.now();
+    if (untilDeadline <= 0 && session.position > pace.tick) {
+      pace.tick = await session.tick();
+      return null;
+    }
+    const untilCommit = session.dirty() ? pace.committed + settings.commitMs - monotonic : settings.verifyMs;
+    await this.#waitForRecord(session.position, Math.max(1, Math.min(untilDeadline, untilCommit)), signal);
+    return null;
+  }
+
+  async #waitForRecord(position: number, ms: number, signal: AbortSignal): Promise<void> {
+    const waiting = new AbortController();
+    const stop = () => waiting.abort();
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      await Promise.race([
+        this.#deps.log.wait(this.#topic, this.#partition, position, waiting.signal),
+        this.#deps.clock.sleep(ms, waiting.signal),
+      ]);
+    } finally {
+      signal.removeEventListener("abort", stop);
+      stop();
+    }
+  }
+}
+
+/** Checks a stored position against the log it was stored for. Throws a permanent error when they do not fit. */
+export async function checkPosition(
+  log: EventLog,
+  at: { readonly topic: Topic; readonly partition: number },
+  stored: { readonly position: number; readonly log_id: string } | null,
+): Promise<{ readonly position: number; readonly log_id: string }> {
+  const status = await log.status(at.topic, at.partition);
+  const position = stored?.position ?? 0;
+  const refuse = (code: ErrorCode, message: string): never => {
+    throw new WinnowError(code, `${message}: ${at.topic} partition ${at.partition}`, {
+      fields: { position, start: status.start_offset, end: status.end_offset },
+    });
+  };
+  if (stored !== null && stored.log_id !== status.log_id) refuse("log_replaced", "the log is another one");
+  if (position < status.start_offset) refuse("log_offset_trimmed", "records were removed before they were processed");
+  if (position > status.end_offset) refuse("log_offset_beyond_end", "the log went backwards");
+  return { position, log_id: status.log_id };
+}

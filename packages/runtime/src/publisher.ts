@@ -1,0 +1,127 @@
+import type { OutputBody, OutputId, OutputItem, StageId, Topic } from "@winnow/contracts";
+import { WinnowError } from "@winnow/platform";
+import type { AppendRecord, Clock, EventLog } from "@winnow/ports";
+
+/** Largest record that outputs are gathered into, UTF-16 units of JSON. */
+const recordTextMax = 512 * 1024;
+const retryMsMin = 20;
+const retryMsMax = 2_000;
+
+interface Pending {
+  readonly item: OutputItem;
+  readonly text: string;
+  readonly at: number;
+}
+
+interface Lane {
+  readonly topic: Topic;
+  readonly partition: number;
+  readonly waiting: Pending[];
+  sending: Promise<void> | null;
+}
+
+/**
+ * Publishes a stage partition's outputs: in order, one append in flight per destination partition, chained by id.
+ * A failed append is tried again with the same bytes; nothing ever overtakes it.
+ */
+export class Publisher {
+  readonly #log: EventLog;
+  readonly #clock: Clock;
+  readonly #from: { readonly stage: StageId; readonly partition: number };
+  readonly #published: Map<string, OutputId>;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #signal: AbortSignal;
+  #failure: Error | null = null;
+
+  constructor(options: {
+    log: EventLog;
+    clock: Clock;
+    from: { readonly stage: StageId; readonly partition: number };
+    published: Readonly<Record<string, OutputId>>;
+    signal: AbortSignal;
+  }) {
+    this.#log = options.log;
+    this.#clock = options.clock;
+    this.#from = options.from;
+    this.#published = new Map(Object.entries(options.published));
+    this.#signal = options.signal;
+  }
+
+  /** Queues one output; it is on its way at once. */
+  publish(to: { topic: Topic; partition: number }, id: OutputId, body: OutputBody, at: number): void {
+    const name = `${to.topic}.${to.partition}`;
+    const item: OutputItem = { id, prev: this.#published.get(name) ?? null, body };
+    this.#published.set(name, id);
+    const lane = this.#lane(name, to);
+    lane.waiting.push({ item, text: JSON.stringify(item), at });
+    lane.sending ??= this.#send(lane);
+  }
+
+  /** Number of outputs that are not durable yet. */
+  get waiting(): number {
+    let count = 0;
+    for (const lane of this.#lanes.values()) count += lane.waiting.length + (lane.sending === null ? 0 : 1);
+    return count;
+  }
+
+  /** Resolves once everything published so far is durable downstream. Rejects when that failed for good. */
+  async drain(): Promise<void> {
+    for (const lane of this.#lanes.values()) while (lane.sending !== null) await lane.sending;
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Last id per destination, for the commit. */
+  published(): Record<string, OutputId> {
+    return Object.fromEntries(this.#published);
+  }
+
+  #lane(name: string, to: { topic: Topic; partition: number }): Lane {
+    let lane = this.#lanes.get(name);
+    if (lane === undefined) {
+      lane = { ...to, waiting: [], sending: null };
+      this.#lanes.set(name, lane);
+    }
+    return lane;
+  }
+
+  async #send(lane: Lane): Promise<void> {
+    // One turn later, so that a record's outputs travel together.
+    await Promise.resolve();
+    try {
+      while (lane.waiting.length > 0 && this.#failure === null) await this.#append(lane, this.#take(lane));
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    } finally {
+      lane.sending = null;
+    }
+  }
+
+  #take(lane: Lane): AppendRecord {
+    const taken: Pending[] = [];
+    let size = 0;
+    for (const pending of lane.waiting) {
+      if (taken.length > 0 && size + pending.text.length > recordTextMax) break;
+      taken.push(pending);
+      size += pending.text.length;
+    }
+    lane.waiting.splice(0, taken.length);
+    const at = taken.at(-1)?.at ?? 0;
+    const head = { kind: "outputs" as const, ...this.#from, at_ms: at };
+    const items = taken.map((pending) => pending.item);
+    const text = `${JSON.stringify(head).slice(0, -1)},"items":[${taken.map((pending) => pending.text).join(",")}]}`;
+    return { value: { ...head, items }, text, events: 0 };
+  }
+
+  async #append(lane: Lane, record: AppendRecord): Promise<void> {
+    for (let pause = retryMsMin; ; pause = Math.min(pause * 2, retryMsMax)) {
+      if (this.#signal.aborted) throw new WinnowError("store_unavailable", "stopped while outputs were waiting");
+      try {
+        await this.#log.append(lane.topic, lane.partition, [record]);
+        return;
+      } catch (error) {
+        if (!(error instanceof WinnowError) || error.retry === "permanent") throw error;
+        await this.#clock.sleep(pause, this.#signal);
+      }
+    }
+  }
+}

@@ -1,0 +1,249 @@
+import type { LogValue, OutputBody } from "@winnow/contracts";
+import {
+  type CompiledRuleSet,
+  deadLetterOf,
+  decideRecord,
+  engineVersion,
+  type IncidentRecord,
+  incidentIdOf,
+  type RecordDecision,
+  routingDigestOf,
+  type Wish,
+} from "@winnow/core";
+import { WinnowError } from "@winnow/platform";
+import type {
+  CommitMeta,
+  CommitResult,
+  DeadLetterChange,
+  EventLog,
+  IncidentRecorder,
+  RecordBatch,
+  StoredRecord,
+} from "@winnow/ports";
+import { Marks } from "./marks.ts";
+import { checkPosition, type PartitionSession } from "./partition-loop.ts";
+import type { RuleBook } from "./rule-book.ts";
+import { timeOf } from "./stage-session.ts";
+
+export interface RecordDependencies {
+  readonly log: EventLog;
+  readonly store: IncidentRecorder;
+  readonly rules: RuleBook;
+  readonly hash: (text: string) => string;
+  /** Incidents kept in memory per partition. */
+  readonly cacheMax: number;
+  /** Deliveries may be due: the router looks at once. */
+  readonly wished: (destinations: ReadonlySet<string>) => void;
+  /** A commit made these incidents' new versions visible. */
+  readonly recorded: (incidents: readonly IncidentRecord[]) => void;
+}
+
+type Row<Name extends keyof RecordBatch> = RecordBatch[Name][number];
+
+/** What the next commit writes, gathered record by record. */
+class Gathering {
+  readonly incidents = new Map<string, IncidentRecord>();
+  readonly members = new Map<string, Row<"members">>();
+  readonly timeline: Row<"timeline">[] = [];
+  readonly wishes = new Map<string, Wish>();
+  readonly deadLetters: Row<"dead_letters">[] = [];
+  readonly deadLetterChanges: DeadLetterChange[] = [];
+
+  add(id: string | null, decision: RecordDecision): void {
+    if (decision.incident !== null && id !== null) this.incidents.set(id, decision.incident);
+    for (const member of decision.members)
+      this.members.set(`${id} ${member.fingerprint} ${member.episode.id}`, { incident_id: id ?? "", member });
+    for (const row of decision.timeline) this.timeline.push({ incident_id: id ?? "", row });
+    for (const wish of decision.wishes) {
+      const key = `${wish.incident_id} ${wish.destination}`;
+      const urgent = wish.urgent || this.wishes.get(key)?.urgent === true;
+      this.wishes.set(key, { ...wish, urgent });
+    }
+    if (decision.deadLetter !== null) this.deadLetters.push(decision.deadLetter);
+    if (decision.deadLetterChange !== null) this.deadLetterChanges.push(decision.deadLetterChange);
+  }
+
+  batch(): RecordBatch {
+    return {
+      incidents: [...this.incidents.values()],
+      members: [...this.members.values()],
+      timeline: this.timeline,
+      wishes: [...this.wishes.values()],
+      dead_letters: this.deadLetters,
+      dead_letter_changes: this.deadLetterChanges,
+    };
+  }
+}
+
+/** One claim of one partition of stage C: incidents, timelines and desired deliveries, in one transaction per commit. */
+export class RecordSession implements PartitionSession {
+  readonly #partition: number;
+  readonly #token: string;
+  readonly #deps: RecordDependencies;
+  readonly #logId: string;
+  readonly #marks: Marks;
+  readonly #known = new Map<string, IncidentRecord | undefined>();
+  readonly #rules = new Map<string, CompiledRuleSet>();
+  #gathered = new Gathering();
+  #position: number;
+  #committed: number;
+  #clock: number;
+  #engine: number;
+  #unsaved = false;
+
+  private constructor(
+    opened: { partition: number; token: string; logId: string; position: number },
+    meta: CommitMeta | null,
+    deps: RecordDependencies,
+  ) {
+    this.#partition = opened.partition;
+    this.#token = opened.token;
+    this.#logId = opened.logId;
+    this.#position = opened.position;
+    this.#committed = opened.position;
+    this.#deps = deps;
+    this.#marks = new Marks(meta?.marks ?? {});
+    this.#clock = meta?.clock_ms ?? 0;
+    this.#engine = meta?.engine_version ?? engineVersion;
+  }
+
+  static async open(partition: number, token: string, deps: RecordDependencies): Promise<RecordSession> {
+    const claim = await deps.store.claim(partition, token);
+    const stored = await checkPosition(deps.log, { topic: "incident-events", partition }, claim.meta);
+    const opened = { partition, token, logId: stored.log_id, position: stored.position };
+    return new RecordSession(opened, claim.meta, deps);
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  dirty(): boolean {
+    return this.#unsaved;
+  }
+
+  /** C is free of timers. */
+  nextDeadline(): null {
+    return null;
+  }
+
+  async tick(): Promise<number> {
+    return Promise.reject(new Error("stage C has no timers"));
+  }
+
+  async verify(): Promise<boolean> {
+    return this.#deps.store.verify(this.#partition, this.#token, this.#committed);
+  }
+
+  async prefetch(records: readonly StoredRecord[]): Promise<void> {
+    const ids = new Set<string>();
+    for (const record of records)
+      for (const body of bodiesOf(record.value)) {
+        const id = incidentIdOf(body);
+        if (id !== null && !this.#known.has(id)) ids.add(id);
+        await this.#learnRules(routingDigestOf(body));
+      }
+    if (ids.size > 0) await this.#load([...ids]);
+  }
+
+  async #learnRules(digest: string | null): Promise<void> {
+    if (digest === null || this.#rules.has(digest)) return;
+    const initial = this.#deps.rules.initial;
+    this.#rules.set(digest, digest === initial.digest ? initial : await this.#deps.rules.get(digest));
+  }
+
+  async #load(ids: readonly string[]): Promise<void> {
+    const result = await this.#deps.store.load(this.#partition, this.#token, this.#committed, ids);
+    if ("refused" in result) throw new WinnowError("store_unavailable", `load refused: ${result.refused}`);
+    const found = new Map(result.rows.map((row) => [row.snapshot.incident_id, row]));
+    for (const id of ids) if (!this.#known.has(id)) this.#known.set(id, found.get(id));
+  }
+
+  async process(record: StoredRecord): Promise<number> {
+    const value = record.value;
+    if (this.#engine !== engineVersion || value.kind === "engine") this.#meetEngine(value);
+    const items = value.kind === "outputs" ? this.#marks.takeOutputs(value) : [];
+    this.#clock = Math.max(this.#clock, timeOf(value));
+    let index = 0;
+    for (const item of items) {
+      await this.#decide(item.body, record.offset, index);
+      index += 1;
+    }
+    this.#position = record.offset + 1;
+    this.#unsaved = true;
+    return items.length;
+  }
+
+  async #decide(body: OutputBody, offset: number, index: number): Promise<void> {
+    const id = incidentIdOf(body);
+    const digest = routingDigestOf(body);
+    await this.#learnRules(digest);
+    if (id !== null && !this.#known.has(id)) await this.#load([id]);
+    try {
+      const rules = digest === null ? null : (this.#rules.get(digest) ?? null);
+      const decision = decideRecord(body, id === null ? undefined : this.#known.get(id), rules);
+      if (id !== null && decision.incident !== null) this.#known.set(id, decision.incident);
+      this.#gathered.add(id, decision);
+    } catch (error) {
+      const context = {
+        now: this.#clock,
+        origin: { partition: this.#partition, offset, index },
+        hash: this.#deps.hash,
+      };
+      this.#gathered.deadLetters.push(
+        deadLetterOf(body, error instanceof Error ? error.message : String(error), context),
+      );
+    }
+  }
+
+  #meetEngine(value: LogValue): void {
+    if (value.kind !== "engine" || value.version > engineVersion)
+      throw new WinnowError("engine_too_old", `the log goes on with an engine other than version ${engineVersion}`);
+    this.#engine = value.version;
+  }
+
+  async commit(): Promise<CommitResult> {
+    const gathered = this.#gathered;
+    const batch = gathered.batch();
+    const meta = this.#meta();
+    const result = await this.#deps.store.commit(this.#partition, this.#token, this.#committed, { meta, batch });
+    if ("refused" in result) return result;
+    this.#gathered = new Gathering();
+    this.#committed = meta.position;
+    this.#unsaved = false;
+    this.#forget();
+    if (batch.wishes.length > 0) this.#deps.wished(new Set(batch.wishes.map((wish) => wish.destination)));
+    if (batch.incidents.length > 0) this.#deps.recorded(batch.incidents);
+    return result;
+  }
+
+  #forget(): void {
+    let surplus = this.#known.size - this.#deps.cacheMax;
+    for (const id of this.#known.keys()) {
+      if (surplus <= 0) break;
+      this.#known.delete(id);
+      surplus -= 1;
+    }
+  }
+
+  #meta(): CommitMeta {
+    return {
+      position: this.#position,
+      log_id: this.#logId,
+      clock_ms: this.#clock,
+      rule_generation: 0,
+      rule_digest: "",
+      engine_version: this.#engine,
+      marks: this.#marks.toJSON(),
+      published: {},
+      outcomes: {},
+      seen: 0,
+      passed: 0,
+      settled: 0,
+    };
+  }
+}
+
+function bodiesOf(value: LogValue): readonly OutputBody[] {
+  return value.kind === "outputs" ? value.items.map((item) => item.body) : [];
+}

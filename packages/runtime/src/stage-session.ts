@@ -1,0 +1,327 @@
+import type { LogValue, Outcome, OutputId } from "@winnow/contracts";
+import {
+  type CompiledRuleSet,
+  type Decision,
+  type DecisionContext,
+  type Emission,
+  engineVersion,
+  type Hash,
+  partitionOf,
+  type Stage,
+  StateMissing,
+} from "@winnow/core";
+import { WinnowError } from "@winnow/platform";
+import type { Clock, CommitMeta, CommitResult, EventLog, StoredRecord, WindowStore } from "@winnow/ports";
+import { Marks } from "./marks.ts";
+import { checkPosition, type PartitionSession } from "./partition-loop.ts";
+import { Publisher } from "./publisher.ts";
+import type { RuleBook } from "./rule-book.ts";
+import { StateCache } from "./state-cache.ts";
+
+/** Facts of the whole process that ticks carry into the log. */
+export interface ProcessFacts {
+  /** Since when everything has been ready without a gap; epoch ms. */
+  readySince(): number;
+  /** Last delivery per integration; epoch ms. */
+  delivered(): Readonly<Record<string, number>>;
+}
+
+export interface StageDependencies {
+  readonly log: EventLog;
+  readonly windows: WindowStore;
+  readonly clock: Clock;
+  readonly hash: Hash;
+  readonly rules: RuleBook;
+  readonly facts: ProcessFacts;
+  /** States kept in memory per partition. */
+  readonly cacheMax: number;
+  /** Counts what has ended where, for metrics. */
+  readonly settled?: (outcome: Outcome, count: number) => void;
+  /** Named steps left out or broken on purpose by the crash test; empty in the product. */
+  readonly faults?: ReadonlySet<string>;
+}
+
+interface Counters {
+  outcomes: Partial<Record<Outcome, number>>;
+  seen: number;
+  passed: number;
+  settled: number;
+}
+
+/** One claim of one partition of stage A or B. The only writer while the store accepts its token. */
+export class StageSession<Item> implements PartitionSession {
+  readonly #stage: Stage<Item>;
+  readonly #partition: number;
+  readonly #token: string;
+  readonly #deps: StageDependencies;
+  readonly #cache: StateCache;
+  readonly #marks: Marks;
+  readonly #publisher: Publisher;
+  readonly #counters: Counters;
+  readonly #logId: string;
+  #position: number;
+  #committed: number;
+  #clock: number;
+  #rules: CompiledRuleSet;
+  #generation: number;
+  #engine: number;
+  #unsaved = false;
+
+  private constructor(
+    opened: { stage: Stage<Item>; partition: number; token: string; logId: string; position: number },
+    meta: CommitMeta | null,
+    parts: { cache: StateCache; publisher: Publisher; rules: CompiledRuleSet },
+    deps: StageDependencies,
+  ) {
+    this.#stage = opened.stage;
+    this.#partition = opened.partition;
+    this.#token = opened.token;
+    this.#logId = opened.logId;
+    this.#position = opened.position;
+    this.#committed = opened.position;
+    this.#deps = deps;
+    this.#cache = parts.cache;
+    this.#publisher = parts.publisher;
+    this.#rules = parts.rules;
+    this.#marks = new Marks(meta?.marks ?? {});
+    this.#clock = meta?.clock_ms ?? 0;
+    this.#generation = meta?.rule_generation ?? 0;
+    this.#engine = meta?.engine_version ?? engineVersion;
+    this.#counters = {
+      outcomes: { ...meta?.outcomes },
+      seen: meta?.seen ?? 0,
+      passed: meta?.passed ?? 0,
+      settled: meta?.settled ?? 0,
+    };
+  }
+
+  /** Claims the partition and reads its whole commit. */
+  static async open<Item>(
+    stage: Stage<Item>,
+    at: { readonly partition: number; readonly token: string; readonly signal: AbortSignal },
+    deps: StageDependencies,
+  ): Promise<StageSession<Item>> {
+    const { partition, token, signal } = at;
+    const claim = await deps.windows.claim({ stage: stage.id, partition }, token);
+    const meta = claim.meta;
+    const stored = await checkPosition(deps.log, { topic: stage.input, partition }, meta);
+    const rules =
+      meta === null || meta.rule_generation === 0 ? deps.rules.initial : await deps.rules.get(meta.rule_digest);
+    const publisher = new Publisher({
+      log: deps.log,
+      clock: deps.clock,
+      from: { stage: stage.id, partition },
+      published: meta?.published ?? {},
+      signal,
+    });
+    const cache = new StateCache(claim.deadlines, deps.cacheMax);
+    const opened = { stage, partition, token, logId: stored.log_id, position: stored.position };
+    const session = new StageSession(opened, meta, { cache, publisher, rules }, deps);
+    if (stage.id === "A") await session.tick();
+    return session;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  dirty(): boolean {
+    return this.#unsaved;
+  }
+
+  nextDeadline(): number | null {
+    return this.#cache.deadlines.next();
+  }
+
+  async tick(): Promise<number> {
+    const { log, clock, facts } = this.#deps;
+    const value = {
+      kind: "tick" as const,
+      at_ms: clock.now(),
+      ready_since_ms: facts.readySince(),
+      delivered_ms: this.#stage.id === "A" ? facts.delivered() : {},
+    };
+    return log.append(this.#stage.input, this.#partition, [{ value, events: 0 }]);
+  }
+
+  async verify(): Promise<boolean> {
+    return this.#deps.windows.verify(this.#where(), this.#token, this.#committed);
+  }
+
+  async prefetch(records: readonly StoredRecord[]): Promise<void> {
+    const keys = new Set<string>();
+    for (const record of records)
+      for (const item of this.#stage.items(record.value))
+        for (const key of this.#stage.prefetch(item)) if (!this.#cache.has(key)) keys.add(key);
+    if (keys.size > 0) await this.#load([...keys]);
+  }
+
+  async process(record: StoredRecord): Promise<number> {
+    const value = record.value;
+    if (this.#engine !== engineVersion || value.kind === "engine") this.#meetEngine(value);
+    const items = this.#newItems(value);
+    this.#clock = Math.max(this.#clock, timeOf(value));
+    await this.#passTime(value, record.offset);
+    if (value.kind === "rules") await this.#takeRules(value.generation, value.digest);
+    if (items.length > 0) await this.#decideItems(items, record.offset);
+    this.#position = record.offset + 1;
+    this.#unsaved = true;
+    return items.length;
+  }
+
+  /** Items that no earlier record brought: what the marks let through. */
+  #newItems(value: LogValue): readonly Item[] {
+    if (value.kind === "events") return this.#marks.takeEvents(value) ? this.#stage.items(value) : [];
+    if (value.kind === "outputs") {
+      const items = this.#marks.takeOutputs(value);
+      return items.length === 0 ? [] : this.#stage.items({ ...value, items });
+    }
+    return this.#stage.items(value);
+  }
+
+  /** The clock has moved: facts of a tick first, then deadlines in order, cascades included. */
+  async #passTime(value: LogValue, offset: number): Promise<void> {
+    if (value.kind === "tick") {
+      const decision = await this.#decide(() => this.#stage.tick(value, this.#cache.read, this.#context(offset, -1)));
+      this.#cache.apply(decision.writes, offset);
+    }
+    let n = 0;
+    for (let key = this.#due(); key !== null; key = this.#due()) {
+      const due = key;
+      const context = this.#context(offset, -1);
+      const decision = await this.#decide(() => this.#stage.fire(due, this.#cache.read, context), due, context);
+      this.#cache.apply(decision.writes, offset);
+      for (const emission of decision.emissions) this.#publish(emission, [offset, -1, n++]);
+    }
+  }
+
+  #due(): string | null {
+    return this.#cache.deadlines.takeDue(this.#clock);
+  }
+
+  async #decideItems(items: readonly Item[], offset: number): Promise<void> {
+    const emissions: Emission[] = [];
+    let index = 0;
+    for (const item of items) {
+      const context = this.#context(offset, index);
+      const decide = () => this.#stage.decide(item, this.#cache.read, context);
+      const decision = this.#decideNow(decide) ?? (await this.#decide(decide, item, context));
+      this.#cache.apply(decision.writes, offset);
+      for (const emission of decision.emissions) emissions.push(emission);
+      if (this.#stage.accountable(item)) this.#account(decision);
+      index += 1;
+    }
+    let n = 0;
+    for (const emission of this.#stage.coalesce(emissions)) this.#publish(emission, [offset, 0, n++]);
+  }
+
+  /** The usual case without a promise: everything is in memory. Null: decide the long way. */
+  #decideNow(decide: () => Decision): Decision | null {
+    try {
+      return decide();
+    } catch {
+      // A missing state or a poisonous item: the long way tells which, and counts it.
+      return null;
+    }
+  }
+
+  /** Decides, loading what is missing; an item that cannot be decided becomes a dead letter. */
+  async #decide(decide: () => Decision, item?: Item | string, context?: DecisionContext): Promise<Decision> {
+    for (;;) {
+      try {
+        return decide();
+      } catch (error) {
+        if (error instanceof StateMissing) {
+          await this.#load([error.key]);
+          continue;
+        }
+        if (item === undefined || context === undefined) throw error;
+        return this.#stage.bury(item, error instanceof Error ? error.message : String(error), context);
+      }
+    }
+  }
+
+  #account(decision: Decision): void {
+    if (this.#stage.id === "A") this.#counters.seen += 1;
+    else this.#counters.settled += 1;
+    if (decision.passed) this.#counters.passed += 1;
+    const outcome = decision.outcome;
+    if (outcome === null) return;
+    this.#counters.outcomes[outcome] = (this.#counters.outcomes[outcome] ?? 0) + 1;
+    this.#deps.settled?.(outcome, 1);
+  }
+
+  #context(offset: number, index: number): DecisionContext {
+    return {
+      now: this.#clock,
+      origin: { partition: this.#partition, offset, index },
+      rules: this.#rules,
+      ruleGeneration: this.#generation,
+      hash: this.#deps.hash,
+    };
+  }
+
+  #publish(emission: Emission, id: OutputId): void {
+    const partition = partitionOf(emission.key, this.#deps.log.partitions);
+    this.#publisher.publish({ topic: emission.topic, partition }, id, emission.body, this.#clock);
+  }
+
+  async #load(keys: readonly string[]): Promise<void> {
+    const result = await this.#deps.windows.load(this.#where(), this.#token, this.#committed, keys);
+    if ("refused" in result) throw new WinnowError("store_unavailable", `load refused: ${result.refused}`);
+    this.#cache.loaded(keys, result.rows);
+  }
+
+  async #takeRules(generation: number, digest: string): Promise<void> {
+    if (generation <= this.#generation) return;
+    this.#rules = await this.#deps.rules.get(digest);
+    this.#generation = generation;
+  }
+
+  /** A new engine decides only from its engine record on. */
+  #meetEngine(value: LogValue): void {
+    if (value.kind !== "engine")
+      throw new WinnowError("engine_too_old", `records of engine version ${this.#engine} wait to be finished by it`);
+    if (value.version > engineVersion)
+      throw new WinnowError("engine_too_old", `the log goes on with engine version ${value.version}`);
+    this.#engine = value.version;
+  }
+
+  async commit(): Promise<CommitResult> {
+    await this.#publisher.drain();
+    const meta = this.#meta();
+    const changes = this.#cache.changes();
+    const result = await this.#deps.windows.commit(this.#where(), this.#token, this.#committed, { meta, changes });
+    if ("refused" in result) return result;
+    this.#cache.committed();
+    this.#committed = meta.position;
+    this.#unsaved = false;
+    return result;
+  }
+
+  #meta(): CommitMeta {
+    return {
+      position: this.#position,
+      log_id: this.#logId,
+      clock_ms: this.#clock,
+      rule_generation: this.#generation,
+      rule_digest: this.#rules.digest,
+      engine_version: this.#engine,
+      marks: this.#marks.toJSON(),
+      published: this.#publisher.published(),
+      outcomes: { ...this.#counters.outcomes },
+      seen: this.#counters.seen,
+      passed: this.#counters.passed,
+      settled: this.#counters.settled,
+    };
+  }
+
+  #where(): { readonly stage: "A" | "B"; readonly partition: number } {
+    return { stage: this.#stage.id, partition: this.#partition };
+  }
+}
+
+/** A record's time on the partition's clock; epoch ms. */
+export function timeOf(value: LogValue): number {
+  return value.kind === "events" ? value.received_ms : value.at_ms;
+}
