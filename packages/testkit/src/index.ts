@@ -1,1 +1,1 @@
-export {};
+export * from "./contract/window-store.ts";
