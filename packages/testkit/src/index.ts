@@ -1,1 +1,2 @@
+export * from "./contract/event-log.ts";
 export * from "./contract/window-store.ts";
