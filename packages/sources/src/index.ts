@@ -1,1 +1,3 @@
+export * from "./registry.ts";
+export { mappingWarnings, rejectionCodes } from "./report.ts";
 export * from "./source.ts";
