@@ -1,5 +1,9 @@
 export * from "./address-guard.ts";
+export * from "./config.ts";
 export * from "./config-env.ts";
+export * from "./config-files.ts";
+export * from "./config-rules.ts";
+export * from "./config-schema.ts";
 export * from "./durations.ts";
 export * from "./errors.ts";
 export * from "./http-client.ts";
@@ -12,5 +16,7 @@ export * from "./retry-after.ts";
 export * from "./secrets.ts";
 export * from "./shutdown.ts";
 export * from "./yaml-check.ts";
+export { type Place, type ProblemSays, type YamlText, yamlLimits } from "./yaml-parse.ts";
 export * from "./yaml-problems.ts";
+export { parseHostPort } from "./yaml-scalars.ts";
 export * from "./yaml-schema.ts";
