@@ -81,6 +81,9 @@ export const Alert = Type.Object(
     severity: Severity,
     severity_source: nullable(Type.String()),
     title: Type.String(),
+    service: nullable(Type.String()),
+    environment: nullable(Type.String()),
+    host: nullable(Type.String()),
     episode: Type.Object(
       { id: Type.String(), started_at: Time, ended_at: NullableTime, resolve_reason: nullable(ResolveReason) },
       closed,
@@ -104,6 +107,7 @@ export const TimelineRow = Type.Object(
     kind: Type.Enum(timelineKinds),
     actor: Type.String(),
     text: nullable(Type.String()),
+    fingerprint: nullable(Type.String()),
     reason: Reason,
   },
   closed,
@@ -117,18 +121,46 @@ export const WhyNot = Type.Object(
 );
 export type WhyNot = Static<typeof WhyNot>;
 
+/** Why something happened to an incident, and why no other rule took the alert: recomputed from what is stored. */
 export const Explanation = Type.Object(
   {
     incident_id: nullable(Type.String()),
-    fingerprint: Type.String(),
-    rule: Type.Object({ id: Type.String(), digest: Type.String() }, closed),
-    group_key: Type.Array(KeyPart),
+    fingerprint: nullable(Type.String()),
+    seq: nullable(Type.Integer()),
+    at: NullableTime,
+    kind: nullable(Type.Enum(timelineKinds)),
+    actor: Type.String(),
+    text: nullable(Type.String()),
     reason: Reason,
+    group_key: Type.Array(KeyPart),
     why_not: Type.Array(WhyNot),
   },
   closed,
 );
 export type Explanation = Omit<Static<typeof Explanation>, "reason"> & { reason: Reason };
+
+/** A member of an incident as the API shows it. */
+export const Member = Type.Object(
+  {
+    fingerprint: Type.String(),
+    status: AlertStatus,
+    severity: Severity,
+    title: Type.String(),
+    source: Type.String(),
+    integration: Type.String(),
+    service: nullable(Type.String()),
+    environment: nullable(Type.String()),
+    host: nullable(Type.String()),
+    identity: Type.Array(KeyPart),
+    labels: Labels,
+    episode: Type.Object({ id: Type.String(), started_at: Time }, closed),
+    joined_at: Time,
+    resolved_at: NullableTime,
+    reason: Reason,
+  },
+  closed,
+);
+export type Member = Omit<Static<typeof Member>, "reason"> & { reason: Reason };
 
 export const DeadLetter = Type.Object(
   {

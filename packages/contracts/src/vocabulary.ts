@@ -94,3 +94,22 @@ export const outcomes = [
 export function nullable<Schema extends TSchema>(schema: Schema) {
   return Type.Union([schema, Type.Null()]);
 }
+
+export const incidentStates = [
+  "new",
+  "acknowledged",
+  "diagnosing",
+  "mitigated",
+  "resolved",
+  "closed",
+  "reviewed",
+] as const satisfies readonly IncidentLifecycle[];
+export const deliveryStates = [
+  "idle",
+  "due",
+  "inflight",
+  "unknown",
+  "parked",
+  "dead",
+] as const satisfies readonly DeliveryState[];
+export const deadLetterStates = ["waiting", "retried", "discarded"] as const satisfies readonly DeadLetterState[];

@@ -55,10 +55,10 @@ export class PartitionSet {
   }
 
   async #run(partition: number): Promise<void> {
-    const { clock, topic, open } = this.#options;
+    const { clock, topic } = this.#options;
     const loop = new PartitionLoop(
       { topic, partition },
-      async (token, signal) => open(partition, token, signal),
+      async (token, signal) => this.#options.open(partition, token, signal),
       this.#dependencies(partition),
     );
     while (!this.#stopping.signal.aborted) {

@@ -1,0 +1,46 @@
+import { deadLetterStates } from "@winnow/contracts";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { sendProblem } from "../problem.ts";
+import type { Desk } from "../server.ts";
+import { deadLetterView } from "../views.ts";
+import { pageOf, paramOf, sendJson, wordsOf } from "./input.ts";
+
+/** Dead letters: what could not be mapped or decided, kept until a person retries or discards it. */
+export function deadLetterRoutes(app: FastifyInstance, desk: Desk): void {
+  const { store } = desk.options;
+  app.get("/v1/dead-letters", async (request, reply) => {
+    if ((await desk.admit(request, reply, "read")) === null) return reply;
+    const page = pageOf(request, reply);
+    const states = page === null ? null : wordsOf(request, reply, "state", deadLetterStates);
+    if (page === null || states === null) return reply;
+    const rows = await store.deadLetters({ ...page, ...(states.length === 0 ? {} : { states }) });
+    return sendJson(reply, { items: rows.items.map(deadLetterView), next_cursor: rows.next_cursor });
+  });
+  app.get("/v1/dead-letters/:id", async (request, reply) => {
+    if ((await desk.admit(request, reply, "read")) === null) return reply;
+    const row = await store.deadLetter(paramOf(request, "id"));
+    return row === null
+      ? sendProblem(reply, "not_found", "no dead letter has this id")
+      : sendJson(reply, deadLetterView(row));
+  });
+  for (const action of ["retry", "discard"] as const)
+    app.post(`/v1/dead-letters/:id/${action}`, async (request, reply) => decide(desk, action, request, reply));
+}
+
+async function decide(
+  desk: Desk,
+  action: "retry" | "discard",
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const caller = await desk.admit(request, reply, "act");
+  if (caller === null) return reply;
+  const row = await desk.options.store.deadLetter(paramOf(request, "id"));
+  if (row === null) return sendProblem(reply, "not_found", "no dead letter has this id");
+  if (row.state === "discarded") return sendProblem(reply, "conflict", "it has been discarded");
+  const result = action === "retry" ? await desk.options.retryDeadLetter(row) : { accepted: 0, dead_lettered: 0 };
+  if (result === null) return sendProblem(reply, "conflict", `the integration ${row.integration} is not configured`);
+  await desk.actions.decideDeadLetter({ id: row.id, action, actor: caller.name });
+  const state = action === "retry" ? "retried" : "discarded";
+  return sendJson(reply, { ...deadLetterView(row), state, ...result }, 202);
+}

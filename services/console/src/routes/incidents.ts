@@ -1,0 +1,137 @@
+import { deliveryStates, incidentStates, priorities } from "@winnow/contracts";
+import type { IncidentRow } from "@winnow/ports";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { sendProblem } from "../problem.ts";
+import type { Desk } from "../server.ts";
+import { deliveryView, incidentView, memberView, timelineView } from "../views.ts";
+import { objectOf, oneOf, pageOf, paramOf, sendJson, wordsOf } from "./input.ts";
+
+const textMax = 10_000;
+const keyMax = 255;
+
+/** Incidents: list, one, its members, story and reasons; what people do with them; deliveries. */
+export function incidentRoutes(app: FastifyInstance, desk: Desk): void {
+  const { store } = desk.options;
+  app.get("/v1/incidents", async (request, reply) => listIncidents(desk, request, reply));
+  app.get("/v1/incidents/:id", async (request, reply) => {
+    const row = await found(desk, request, reply);
+    if (row === null) return reply;
+    return sendJson(reply, incidentView(row, await store.deliveriesOf([row.snapshot.incident_id])));
+  });
+  app.get("/v1/incidents/:id/members", async (request, reply) => {
+    const row = await found(desk, request, reply);
+    const page = row === null ? null : pageOf(request, reply);
+    if (row === null || page === null) return reply;
+    const members = await store.members(row.snapshot.incident_id, page);
+    return sendJson(reply, { items: members.items.map(memberView), next_cursor: members.next_cursor });
+  });
+  app.get("/v1/incidents/:id/timeline", async (request, reply) => {
+    const story = await storyOf(desk, request, reply);
+    if (story === null) return reply;
+    return sendJson(reply, { items: story.lines.map(timelineView), next_cursor: story.next });
+  });
+  app.get("/v1/incidents/:id/explanation", async (request, reply) => {
+    const story = await storyOf(desk, request, reply);
+    if (story === null) return reply;
+    const items = await desk.explainer.incident(story.row, story.lines);
+    return sendJson(reply, { items, next_cursor: story.next });
+  });
+  for (const action of ["ack", "resolve", "note"] as const)
+    app.post(`/v1/incidents/:id/${action}`, async (request, reply) => act(desk, action, request, reply));
+  app.get("/v1/deliveries", async (request, reply) => listDeliveries(desk, request, reply));
+}
+
+/** The incident that the path names, by id or by number, for a caller who may read. */
+async function found(desk: Desk, request: FastifyRequest, reply: FastifyReply): Promise<IncidentRow | null> {
+  if ((await desk.admit(request, reply, "read")) === null) return null;
+  const row = await byIdOrNumber(desk, paramOf(request, "id"));
+  if (row === null) sendProblem(reply, "not_found", "no incident has this id");
+  return row;
+}
+
+/** People read numbers to each other; programs use ids. */
+async function byIdOrNumber(desk: Desk, name: string): Promise<IncidentRow | null> {
+  const { store } = desk.options;
+  if (!/^\d{1,12}$/.test(name)) return store.incident(name);
+  const candidates = await store.incidents({ q: name, limit: 100 });
+  return candidates.items.find((row) => row.snapshot.number === Number(name)) ?? null;
+}
+
+async function listIncidents(desk: Desk, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  if ((await desk.admit(request, reply, "read")) === null) return reply;
+  const page = pageOf(request, reply);
+  const states = page === null ? null : wordsOf(request, reply, "state", incidentStates);
+  const wanted = states === null ? null : wordsOf(request, reply, "priority", priorities);
+  if (page === null || states === null || wanted === null) return reply;
+  const q = oneOf(request, "q");
+  const { store } = desk.options;
+  const rows = await store.incidents({
+    ...page,
+    ...(states.length === 0 ? {} : { states }),
+    ...(wanted.length === 0 ? {} : { priorities: wanted }),
+    ...(q === undefined ? {} : { q }),
+  });
+  const deliveries = await store.deliveriesOf(rows.items.map((row) => row.snapshot.incident_id));
+  return sendJson(reply, {
+    items: rows.items.map((row) => incidentView(row, deliveries)),
+    next_cursor: rows.next_cursor,
+  });
+}
+
+async function storyOf(desk: Desk, request: FastifyRequest, reply: FastifyReply) {
+  const row = await found(desk, request, reply);
+  const page = row === null ? null : pageOf(request, reply);
+  if (row === null || page === null) return null;
+  const after = Number(page.cursor ?? "0");
+  const from = Number.isSafeInteger(after) && after >= 0 ? after : 0;
+  const lines = await desk.options.store.timeline(row.snapshot.incident_id, from, page.limit);
+  const next = lines.length < page.limit ? null : String(lines.at(-1)?.seq ?? from);
+  return { row, lines, next };
+}
+
+async function act(
+  desk: Desk,
+  action: "ack" | "resolve" | "note",
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const caller = await desk.admit(request, reply, "act");
+  const body = caller === null ? null : objectOf(request, reply);
+  if (caller === null || body === null) return reply;
+  const { store, ids } = desk.options;
+  const row = await byIdOrNumber(desk, paramOf(request, "id"));
+  if (row === null) return sendProblem(reply, "not_found", "no incident has this id");
+  const text = body["text"] ?? "";
+  if (typeof text !== "string" || text.length > textMax)
+    return sendProblem(reply, "bad_request", `text must be a string of at most ${textMax} characters`);
+  if (action === "note" && text === "") return sendProblem(reply, "bad_request", "a note needs a text");
+  const key = request.headers["idempotency-key"];
+  if (typeof key === "string" && key.length > keyMax)
+    return sendProblem(reply, "bad_request", `Idempotency-Key may have ${keyMax} characters at most`);
+  const actionId = typeof key === "string" && key !== "" ? `${action}:${key}` : ids.token();
+  const applied = await desk.actions.act(row, {
+    action_id: actionId,
+    incident_id: row.snapshot.incident_id,
+    action,
+    actor: caller.name,
+    text,
+  });
+  const shown = applied ?? row;
+  const deliveries = await store.deliveriesOf([row.snapshot.incident_id]);
+  // 202: the action is durable and will be applied; it was not within the waiting time.
+  return sendJson(reply, incidentView(shown, deliveries), applied === null ? 202 : 200);
+}
+
+async function listDeliveries(desk: Desk, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  if ((await desk.admit(request, reply, "read")) === null) return reply;
+  const page = pageOf(request, reply);
+  const states = page === null ? null : wordsOf(request, reply, "state", deliveryStates);
+  if (page === null || states === null) return reply;
+  const destination = oneOf(request, "destination");
+  const rows = await desk.options.store.deliveries({
+    ...page,
+    ...(states.length === 0 ? {} : { states }),
+    ...(destination === undefined ? {} : { destination }),
+  });
+  return sendJson(reply, { items: rows.items.map(deliveryView), next_cursor: rows.next_cursor });
+}
