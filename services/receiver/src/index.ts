@@ -1,1 +1,6 @@
-export {};
+export * from "./http-server.ts";
+export * from "./inbound.ts";
+export * from "./integrations.ts";
+export * from "./limits.ts";
+export * from "./receiver.ts";
+export * from "./recover-seqs.ts";

@@ -1,0 +1,204 @@
+import type { MappingWarning } from "@winnow/contracts";
+import { hasCode, type Logger, type Metrics, WinnowError } from "@winnow/platform";
+import type { Clock, EventLog } from "@winnow/ports";
+import { type Delivery, type Intaken, intake, type Rejection } from "./intake.ts";
+import { type GuardedIntegration, type Integration, IntegrationTable, type Presented } from "./integrations.ts";
+import { type ReceiverLimits, receiverLimits } from "./limits.ts";
+import { PartitionWriter } from "./partition-writer.ts";
+import { Pending, type Place } from "./pending.ts";
+import { chunkItems, groupByPartition, type Item } from "./records.ts";
+import { recoverSeq } from "./recover-seqs.ts";
+
+export interface ReceiverOptions {
+  readonly integrations: readonly Integration[];
+  readonly log: EventLog;
+  readonly receiverId: string;
+  /** From `recoverSeqs`: last durable seq by partition. */
+  readonly lastSeqs: readonly number[];
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly limits?: Partial<ReceiverLimits>;
+  /** Told after each durable delivery: that an integration is alive. `atMs` is epoch ms. */
+  readonly onDelivered?: (integration: string, atMs: number) => void;
+}
+
+/** How a delivery ended. */
+export type Receipt =
+  | {
+      readonly kind: "stored";
+      readonly deliveryId: string;
+      readonly accepted: number;
+      readonly deadLettered: number;
+      readonly rejections: readonly Rejection[];
+      readonly warnings: readonly MappingWarning[];
+    }
+  /** The head is kept as a dead letter, the answer is a refusal. */
+  | { readonly kind: "too_large"; readonly code: "body_too_large" | "too_many_items" }
+  /** Not stored, or not all of it: the sender sends it again. */
+  | { readonly kind: "unavailable"; readonly retryAfterS: number };
+
+export type Refusal = "unknown_integration" | "unauthorized" | "queue_full";
+export type Opened = { readonly integration: GuardedIntegration; readonly place: Place };
+
+/** How long a failed append keeps the receiver from being ready; ms. */
+const unreadyMs = 5_000;
+/** Retry-After, seconds: a full disk needs longer than a hiccup. */
+const retrySoonS = 5;
+const retryFullS = 30;
+
+/** Takes deliveries: who may, what it is, and its way to the disk. HTTP and dialects stand around it. */
+export class Receiver {
+  readonly limits: ReceiverLimits;
+  readonly clock: Clock;
+  readonly #options: ReceiverOptions;
+  readonly #writers: readonly PartitionWriter[];
+  readonly #pending: Pending;
+  #table: IntegrationTable;
+  #readySinceMs: number;
+  #failedAt = Number.NEGATIVE_INFINITY;
+  #isClosing = false;
+
+  /** Throws WinnowError `config_invalid` for integrations that cannot be used. */
+  constructor(options: ReceiverOptions) {
+    this.#options = options;
+    this.limits = { ...receiverLimits, ...options.limits };
+    this.clock = options.clock;
+    this.#pending = new Pending(this.limits);
+    this.#table = this.#tableOf(options.integrations);
+    this.#writers = options.lastSeqs.map((lastSeq, partition) => this.#writer(partition, lastSeq));
+    this.#readySinceMs = options.clock.now();
+  }
+
+  #writer(partition: number, lastSeq: number): PartitionWriter {
+    const { log, receiverId } = this.#options;
+    return new PartitionWriter({
+      log,
+      partition,
+      receiverId,
+      lastSeq,
+      recoverSeq: () => recoverSeq(partition, { log, receiverId, metas: [] }),
+      recordsMax: this.limits.appendRecords,
+    });
+  }
+
+  #tableOf(integrations: readonly Integration[]): IntegrationTable {
+    const table = new IntegrationTable(integrations);
+    this.#options.metrics.allow("integration", table.names);
+    return table;
+  }
+
+  /** Takes new integrations at once, or throws WinnowError `config_invalid` and keeps the old ones. */
+  reload(integrations: readonly Integration[]): void {
+    this.#table = this.#tableOf(integrations);
+  }
+
+  hasIntegration(name: string): boolean {
+    return this.#table.has(name);
+  }
+
+  /** False while closing and for a while after the log failed. */
+  ready(): boolean {
+    return !this.#isClosing && this.clock.monotonic() - this.#failedAt >= unreadyMs;
+  }
+
+  /** Since when every delivery was taken without a 503; epoch ms. */
+  readySinceMs(): number {
+    return this.#readySinceMs;
+  }
+
+  /** Readiness off; deliveries are still taken, since some senders never repeat one. */
+  beginClosing(): void {
+    this.#isClosing = true;
+  }
+
+  /** May it come in, and is there room? The place must be left in the end. */
+  open(name: string, presented: Presented): Opened | Refusal {
+    const integration = this.#table.open(name, presented);
+    if (typeof integration === "string") {
+      this.#count(name, integration);
+      return integration;
+    }
+    const place = this.#pending.enter();
+    if (place !== null) return { integration, place };
+    this.refuseForRoom(name);
+    return "queue_full";
+  }
+
+  /** Counts a delivery that found no room while it was being read. */
+  refuseForRoom(integration: string): void {
+    this.#count(integration, "queue_full");
+    this.#readySinceMs = this.clock.now();
+  }
+
+  /** Counts a delivery whose sender went away in the middle. */
+  abandon(integration: string): void {
+    this.#count(integration, "aborted");
+  }
+
+  /** A programmer error while a delivery was handled: it is not stored. */
+  reportBug(integration: string, error: unknown): void {
+    this.#options.logger.error("a delivery could not be handled", { integration, error });
+    this.#readySinceMs = this.clock.now();
+  }
+
+  /** Decode, normalise, write: resolves when the delivery is durable, or says why it is not. */
+  async take(delivery: Delivery, startedAt: number, traceparent: string | undefined): Promise<Receipt> {
+    const { metrics, onDelivered } = this.#options;
+    const { name } = delivery.integration;
+    const intaken = await intake(delivery, { limits: this.limits, logger: this.#options.logger });
+    try {
+      await this.#write(intaken, delivery.receivedMs, traceparent);
+    } catch (error) {
+      return this.#failed(name, error);
+    }
+    metrics.add("winnow_events_received_total", { integration: name }, intaken.items.length);
+    metrics.add("winnow_events_accepted_total", { integration: name }, intaken.accepted);
+    for (const { code } of intaken.rejections) this.#count(name, code);
+    metrics.observe("winnow_ack_seconds", (this.clock.monotonic() - startedAt) / 1_000);
+    onDelivered?.(name, delivery.receivedMs);
+    return receiptOf(intaken);
+  }
+
+  /** Resolves when all partitions have it; rejects when one does not, after all have ended. */
+  async #write(intaken: Intaken, receivedMs: number, traceparent: string | undefined): Promise<void> {
+    const groups = groupByPartition(intaken.items, this.#writers.length);
+    const write = (partition: number, items: readonly Item[]): Promise<void> => {
+      const chunks = intaken.isSmall ? [items] : chunkItems(items, this.limits.recordBytes);
+      return this.#writers[partition]?.append({ chunks, receivedMs, traceparent }) ?? Promise.resolve();
+    };
+    const ends = await Promise.allSettled([...groups].map(([partition, items]) => write(partition, items)));
+    const failed = ends.find((end) => end.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  #failed(integration: string, error: unknown): Receipt {
+    const isFull = hasCode(error, "log_full");
+    this.#count(integration, isFull ? "log_full" : "log_failed");
+    if (this.ready() || !(error instanceof WinnowError)) {
+      this.#options.logger.error("deliveries cannot be stored: senders are told to come again", { error });
+    }
+    this.#failedAt = this.clock.monotonic();
+    this.#readySinceMs = this.clock.now();
+    return { kind: "unavailable", retryAfterS: isFull ? retryFullS : retrySoonS };
+  }
+
+  #count(integration: string, reason: string): void {
+    this.#options.metrics.add("winnow_events_rejected_total", { integration, reason });
+  }
+}
+
+function receiptOf(intaken: Intaken): Receipt {
+  const [first] = intaken.rejections;
+  if (first?.isTooLarge === true) {
+    return { kind: "too_large", code: first.code === "too_many_items" ? "too_many_items" : "body_too_large" };
+  }
+  return {
+    kind: "stored",
+    deliveryId: intaken.deliveryId,
+    accepted: intaken.accepted,
+    deadLettered: intaken.items.length - intaken.accepted,
+    rejections: intaken.rejections,
+    warnings: intaken.warnings,
+  };
+}

@@ -1,0 +1,114 @@
+import type { LogValue, Topic } from "@winnow/contracts";
+import { WinnowError } from "@winnow/platform";
+import type { AppendRecord, EventLog, PartitionStatus, StoredRecord } from "@winnow/ports";
+
+/** What an append does instead of working. */
+export type Fault =
+  /** Nothing is written and the log says so. */
+  | "log_full"
+  | "log_write_failed"
+  /** The reply is lost; the records are there, or not. */
+  | "unknown_written"
+  | "unknown_lost";
+
+/** An EventLog in memory whose appends can be held back and made to fail. */
+export class MemoryLog implements EventLog {
+  readonly partitions: number;
+  readonly appends: number[] = [];
+  readonly #records: StoredRecord[][];
+  readonly #faults: Fault[] = [];
+  #held: Promise<void> | null = null;
+  #release: () => void = () => undefined;
+  #startOffset = 0;
+  /** Called when an append begins. */
+  onAppend: (partition: number) => void = () => undefined;
+
+  constructor(partitions = 4) {
+    this.partitions = partitions;
+    this.#records = Array.from({ length: partitions }, () => []);
+  }
+
+  /** The next appends fail so, one each. */
+  failNext(...faults: Fault[]): void {
+    this.#faults.push(...faults);
+  }
+
+  /** Appends wait until `release`. */
+  hold(): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#held = promise;
+    this.#release = resolve;
+  }
+
+  release(): void {
+    this.#held = null;
+    this.#release();
+  }
+
+  trimTo(offset: number): void {
+    this.#startOffset = offset;
+  }
+
+  values(partition: number): LogValue[] {
+    return (this.#records[partition] ?? []).map(({ value }) => value);
+  }
+
+  /** All items of all receivers' records, partition by partition. */
+  items(): unknown[] {
+    return this.#records.flatMap((records) =>
+      records.flatMap(({ value }) => (value.kind === "events" ? (value.items as unknown[]) : [])),
+    );
+  }
+
+  seqs(partition: number, receiverId = "r1"): number[] {
+    return this.values(partition).flatMap((value) =>
+      value.kind === "events" && value.receiver_id === receiverId ? [value.seq] : [],
+    );
+  }
+
+  async append(_topic: Topic, partition: number, records: readonly AppendRecord[]): Promise<number> {
+    this.appends.push(partition);
+    this.onAppend(partition);
+    // What is stored is what was handed over at the call, as JSON, like on a disk.
+    const values = records.map(({ value }) => JSON.parse(JSON.stringify(value)) as LogValue);
+    const fault = this.#faults.shift();
+    if (this.#held !== null) await this.#held;
+    await Promise.resolve();
+    if (fault === "log_full" || fault === "log_write_failed") throw new WinnowError(fault, "injected");
+    if (fault === "unknown_lost") throw new WinnowError("log_unknown", "injected");
+    const stored = this.#records[partition] ?? [];
+    const first = stored.length;
+    for (const value of values) stored.push({ offset: stored.length, appended_ms: 0, value });
+    if (fault === "unknown_written") throw new WinnowError("log_unknown", "injected");
+    return first;
+  }
+
+  async status(_topic: Topic, partition: number): Promise<PartitionStatus> {
+    const end_offset = this.#records[partition]?.length ?? 0;
+    return { log_id: "log-1", start_offset: this.#startOffset, end_offset, events: 0 };
+  }
+
+  async read(_topic: Topic, partition: number, offset: number, maxBytes: number): Promise<readonly StoredRecord[]> {
+    if (offset < this.#startOffset) throw new WinnowError("log_offset_trimmed", "injected");
+    const found: StoredRecord[] = [];
+    let bytes = 0;
+    for (const record of (this.#records[partition] ?? []).slice(offset)) {
+      bytes += JSON.stringify(record.value).length;
+      if (found.length > 0 && bytes > maxBytes) break;
+      found.push(record);
+    }
+    return found;
+  }
+
+  wait(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  trim(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
