@@ -19,22 +19,19 @@ export interface PackedDeadlines {
 }
 
 export function packRows(rows: readonly StateChange[]): PackedRows {
-  const count = rows.length;
-  const packed: PackedRows = {
-    keys: new Array<string>(count),
-    values: new Array<string | null>(count),
-    deadlines: new Float64Array(count),
-    changedAt: new Float64Array(count),
-  };
-  rows.forEach((row, index) => {
+  const keys: string[] = [];
+  const values: (string | null)[] = [];
+  const deadlines = new Float64Array(rows.length);
+  const changedAt = new Float64Array(rows.length);
+  for (const [index, row] of rows.entries()) {
     // The only value that packing itself would bend; the schema refuses the rest.
     assert(row.deadline_ms === null || Number.isSafeInteger(row.deadline_ms), "a deadline is whole milliseconds");
-    packed.keys[index] = row.key;
-    packed.values[index] = row.value;
-    packed.deadlines[index] = row.deadline_ms ?? Number.NaN;
-    packed.changedAt[index] = row.changed_at;
-  });
-  return packed;
+    keys.push(row.key);
+    values.push(row.value);
+    deadlines[index] = row.deadline_ms ?? Number.NaN;
+    changedAt[index] = row.changed_at;
+  }
+  return { keys, values, deadlines, changedAt };
 }
 
 export function unpackRows(packed: PackedRows): StateRow[] {

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { StagePartition, StateChange, StateRow, WindowStore } from "@winnow/ports";
 import fc from "fast-check";
 import type { Test } from "tap";
-import { contractPartitions, metaAt, put, type WindowCase, type WindowPlace } from "./window-store.ts";
+import type { WindowCase, WindowPlace } from "./window-store.ts";
+import { contractPartitions, metaAt, put } from "./window-store-samples.ts";
 
 /** What one of two owners does next. `skew` is how far its idea of the position is off. */
 type Step =

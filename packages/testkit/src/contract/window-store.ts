@@ -1,6 +1,7 @@
-import type { CommitMeta, Loaded, StagePartition, StateChange, StateRow, WindowStore } from "@winnow/ports";
+import type { StagePartition, StateChange, StateRow, WindowStore } from "@winnow/ports";
 import type { Test } from "tap";
 import { windowStoreModelTests } from "./window-store-model.ts";
+import { contractPartitions, metaAt, put, rowsOf } from "./window-store-samples.ts";
 
 /** Storage of one test: several clients may use it at once, as processes would. */
 export interface WindowStorage {
@@ -40,9 +41,6 @@ export class WindowPlace {
 
 export type WindowCase = readonly [title: string, body: (t: Test, place: WindowPlace) => Promise<void>];
 
-/** Partitions per stage in each test's storage. */
-export const contractPartitions = 64;
-
 /** Every adapter of the WindowStore port must pass this suite unchanged. */
 export async function windowStoreContract(t: Test, harness: WindowStoreHarness): Promise<void> {
   for (const [title, body] of [...fencing, ...committing, ...reading, ...windowStoreModelTests]) {
@@ -55,33 +53,6 @@ export async function windowStoreContract(t: Test, harness: WindowStoreHarness):
       }
     });
   }
-}
-
-/** A whole meta at a position; every field differs from its neutral value so that a lost one is seen. */
-export function metaAt(position: number): CommitMeta {
-  return {
-    position,
-    log_id: "0123456789abcdef",
-    clock_ms: 1_700_000_000_000 + position,
-    rule_generation: 3,
-    rule_digest: "d".repeat(64),
-    engine_version: 2,
-    marks: { "receiver-1": [position * 2], "A.3": [position, 0, 1] },
-    published: { "transitions.0": [position, -1, 4], "transitions.3": [position, 2, 0] },
-    outcomes: { opened: 1, duplicate: position },
-    seen: position * 3,
-    passed: position,
-    settled: 7,
-  };
-}
-
-export function put(key: string, value: string, more: Partial<StateChange> = {}): StateChange {
-  return { key, value, deadline_ms: null, changed_at: 1, ...more };
-}
-
-export function rowsOf(loaded: Loaded): readonly StateRow[] {
-  if ("refused" in loaded) throw new Error(`refused: ${loaded.refused}`);
-  return loaded.rows.toSorted((left, right) => (left.key < right.key ? -1 : 1));
 }
 
 const a0: StagePartition = { stage: "A", partition: 0 };
@@ -287,7 +258,10 @@ const committing: readonly WindowCase[] = [
         a0,
         changes.map((change) => change.key),
       );
-      t.strictSame(new Map(read.map((row) => [row.key, row.value])), new Map(changes.map((row) => [row.key, row.value])));
+      t.strictSame(
+        new Map(read.map((row) => [row.key, row.value])),
+        new Map(changes.map((row) => [row.key, row.value])),
+      );
       t.equal((await store.claim(a0, "one")).meta?.log_id, texts.join());
     },
   ],

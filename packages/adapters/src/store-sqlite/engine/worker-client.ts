@@ -89,6 +89,7 @@ export class WorkerClient {
     this.#lastId += 1;
     const request: Request = { id: this.#lastId, operation, now_ms: this.#settings.now(), args };
     return new Promise((resolve, reject) => {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       worker.postMessage(request);
       this.#waiting.set(request.id, { resolve, reject });
     });

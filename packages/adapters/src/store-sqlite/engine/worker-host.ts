@@ -37,9 +37,9 @@ export function serveWorker<Options>(open: OpenBackend<Options>): void {
 function waiting(port: MessagePort): Request[] {
   const requests: Request[] = [];
   while (requests.length < GROUP_MAX - 1) {
-    const next = receiveMessageOnPort(port) as { readonly message: Request } | undefined;
+    const next = receiveMessageOnPort(port);
     if (next === undefined) break;
-    requests.push(next.message);
+    requests.push(next.message as Request);
   }
   return requests;
 }
@@ -72,13 +72,18 @@ class WorkerHost {
   #control(request: Request): void {
     this.#nowMs = request.now_ms;
     try {
-      this.#port.postMessage({ id: request.id, value: this.#carryOut(request) } satisfies Reply);
+      this.#reply({ id: request.id, value: this.#carryOut(request) });
     } catch (error) {
-      this.#port.postMessage({ id: request.id, failure: toFailure(error) } satisfies Reply);
+      this.#reply({ id: request.id, failure: toFailure(error) });
       // Without a database there is nothing to live for: the client starts another worker.
       if (request.operation === OPEN) this.#port.close();
     }
     if (request.operation === CLOSE) this.#port.close();
+  }
+
+  #reply(reply: Reply): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    this.#port.postMessage(reply);
   }
 
   #carryOut(request: Request): unknown {
@@ -106,7 +111,7 @@ class WorkerHost {
     const replies =
       this.#group?.run(requests) ??
       failAll(requests, { code: "store_unavailable", message: "The database is not open", fields: {} });
-    for (const reply of replies) this.#port.postMessage(reply);
+    for (const reply of replies) this.#reply(reply);
   }
 }
 
