@@ -157,6 +157,7 @@ export class IncidentChange {
       state: this.snapshot.acknowledged_ms === null ? "new" : "acknowledged",
       resolved_ms: null,
       self_healed: false,
+      severity: "unknown",
     });
     this.set({ forgetAt: null, resolveDue: null, resolvedByPerson: false });
     this.tell("reopened", why);
@@ -173,7 +174,7 @@ export class IncidentChange {
   /** Severity, priority and hold follow from the members; then state and event are written. */
   finish(event: { notable: boolean; urgent: boolean; actionId?: string }): void {
     const before = this.snapshot;
-    const severity = worstOpen(this.#state.openBySeverity, before.severity);
+    const severity = worse(before.severity, worstOpen(this.#state.openBySeverity, before.severity));
     const set = this.#context.rules.set;
     this.setSnapshot({
       severity,
@@ -256,6 +257,11 @@ export class IncidentChange {
       reason: why,
     });
   }
+}
+
+/** An incident keeps the worst severity since it opened or reopened: recovery in steps must not lower its priority. */
+function worse(left: Severity, right: Severity): Severity {
+  return severities.indexOf(left) < severities.indexOf(right) ? left : right;
 }
 
 function widened(list: readonly string[], value: string | undefined): readonly string[] {

@@ -1,4 +1,11 @@
-import { type IncidentSnapshot, type KeyPart, type Rule, reason, type Transition, type WindowSettings } from "@winnow/contracts";
+import {
+  type IncidentSnapshot,
+  type KeyPart,
+  type Rule,
+  reason,
+  type Transition,
+  type WindowSettings,
+} from "@winnow/contracts";
 import type { RuleMatch } from "./compiled-rules.ts";
 import { IncidentChange } from "./incident-change.ts";
 import {

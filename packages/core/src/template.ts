@@ -14,9 +14,9 @@ export function templateFields(template: string): readonly string[] {
   return [...template.matchAll(placeholder)].map((found) => (found[1] ?? "").trim());
 }
 
-/** True when braces are left over that belong to no placeholder: an unclosed or nested one. */
+/** True when braces are left over that belong to no placeholder: an unclosed, nested or tripled one. */
 export function hasStrayBraces(template: string): boolean {
-  return /\{\{|\}\}/.test(template.replace(placeholder, ""));
+  return /\{\{\{|\}\}\}/.test(template) || /\{\{|\}\}/.test(template.replace(placeholder, ""));
 }
 
 /**

@@ -37,6 +37,7 @@ export const closedLabels = {
   priority: priorities,
   reason: rejectReasons,
   stage: ["A", "B", "C"],
+  result: ["done", "refused", "unknown", "gone", "lost_lease", "dry_run"],
   state: [
     "new",
     "acknowledged",
@@ -76,6 +77,16 @@ export const metricDefinitions = {
     kind: "counter",
     help: "Requests refused and items kept as dead letters, by reason",
     labels: ["integration", "reason"],
+  },
+  winnow_delivery_attempts_total: {
+    kind: "counter",
+    help: "Attempts to bring a ticket to its desired state, by how they ended",
+    labels: ["destination", "result"],
+  },
+  winnow_ticket_twins_total: {
+    kind: "counter",
+    help: "Tickets found to carry the key of another one",
+    labels: ["destination"],
   },
   winnow_events_settled_total: {
     kind: "counter",

@@ -32,7 +32,7 @@ export interface DeliveryDependencies {
   /** Names this installation in every ticket's key. */
   readonly deploymentId: string;
   /** Base of the links back. */
-  readonly publicUrl: string;
+  readonly publicUrl: () => string;
   readonly report: DeliveryReporter;
 }
 
@@ -185,7 +185,7 @@ export class DeliveryWorker {
       incident: incident.snapshot,
       members: members.items,
       notes: lines.filter((line) => line.kind !== "delivery"),
-      url: `${this.#deps.publicUrl}/v1/incidents/${row.incident_id}`,
+      url: `${this.#deps.publicUrl()}/v1/incidents/${row.incident_id}`,
       predecessor: row.generation > 1 ? await this.#predecessor(row) : null,
     };
     return { row, token, leasedUntil, content, newestSeq: lines.at(-1)?.seq ?? row.applied_seq };

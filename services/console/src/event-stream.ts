@@ -14,6 +14,7 @@ const streamsMax = 100;
 export class EventStreams {
   readonly #log: EventLog;
   readonly #clock: Clock;
+  readonly #closing = new AbortController();
   #open = 0;
 
   constructor(parts: { log: EventLog; clock: Clock }) {
@@ -21,12 +22,18 @@ export class EventStreams {
     this.#clock = parts.clock;
   }
 
+  /** Ends every stream: clients come again with their last id. */
+  close(): void {
+    this.#closing.abort();
+  }
+
   get full(): boolean {
     return this.#open >= streamsMax;
   }
 
   /** Yields the text of the stream until the signal is aborted. */
-  async *stream(lastEventId: string | undefined, signal: AbortSignal): AsyncGenerator<string> {
+  async *stream(lastEventId: string | undefined, gone: AbortSignal): AsyncGenerator<string> {
+    const signal = AbortSignal.any([gone, this.#closing.signal]);
     this.#open += 1;
     try {
       const { positions, reset } = await this.#startAt(lastEventId);

@@ -42,6 +42,9 @@ export async function consoleRoutes(app: FastifyInstance, options: ConsoleOption
       return null;
     },
   };
+  app.addHook("preClose", async () => {
+    desk.streams.close();
+  });
   await app.register(async (scope) => {
     // Bodies are read as bytes and judged by each route: one caller sends JSON, another YAML.
     scope.removeAllContentTypeParsers();

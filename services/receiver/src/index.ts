@@ -4,3 +4,4 @@ export * from "./integrations.ts";
 export * from "./limits.ts";
 export * from "./receiver.ts";
 export * from "./recover-seqs.ts";
+export * from "./resend.ts";

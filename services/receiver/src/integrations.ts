@@ -82,6 +82,10 @@ export class IntegrationTable {
     return opens ? integration : "unauthorized";
   }
 
+  get(name: string): GuardedIntegration | undefined {
+    return this.#byName.get(name);
+  }
+
   has(name: string): boolean {
     return this.#byName.has(name);
   }

@@ -1,4 +1,5 @@
-import type { MappingWarning } from "@winnow/contracts";
+import type { AlertEvent, MappingWarning } from "@winnow/contracts";
+import { alertPartitionKey, partitionOf } from "@winnow/core";
 import { hasCode, type Logger, type Metrics, WinnowError } from "@winnow/platform";
 import type { Clock, EventLog } from "@winnow/ports";
 import { type Delivery, type Intaken, intake, type Rejection } from "./intake.ts";
@@ -51,6 +52,7 @@ const retryFullS = 30;
 export class Receiver {
   readonly limits: ReceiverLimits;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly #options: ReceiverOptions;
   readonly #writers: readonly PartitionWriter[];
   readonly #pending: Pending;
@@ -64,6 +66,7 @@ export class Receiver {
     this.#options = options;
     this.limits = { ...receiverLimits, ...options.limits };
     this.clock = options.clock;
+    this.logger = options.logger;
     this.#pending = new Pending(this.limits);
     this.#table = this.#tableOf(options.integrations);
     this.#writers = options.lastSeqs.map((lastSeq, partition) => this.#writer(partition, lastSeq));
@@ -91,6 +94,11 @@ export class Receiver {
   /** Takes new integrations at once, or throws WinnowError `config_invalid` and keeps the old ones. */
   reload(integrations: readonly Integration[]): void {
     this.#table = this.#tableOf(integrations);
+  }
+
+  /** The integration of that name, for work that no sender asked for. */
+  integration(name: string): GuardedIntegration | undefined {
+    return this.#table.get(name);
   }
 
   hasIntegration(name: string): boolean {
@@ -158,6 +166,14 @@ export class Receiver {
     metrics.observe("winnow_ack_seconds", (this.clock.monotonic() - startedAt) / 1_000);
     onDelivered?.(name, delivery.receivedMs);
     return receiptOf(intaken);
+  }
+
+  /** Writes an event that was mapped before, as it is. Rejects like the log does. */
+  async takeEvent(event: AlertEvent): Promise<void> {
+    const partition = partitionOf(alertPartitionKey(event.tenant, event.fingerprint), this.#writers.length);
+    const receivedMs = this.clock.now();
+    const chunks = [[{ ...event, received_ms: receivedMs }]];
+    await this.#writers[partition]?.append({ chunks, receivedMs, traceparent: undefined });
   }
 
   /** Resolves when all partitions have it; rejects when one does not, after all have ended. */

@@ -1,1 +1,2 @@
-export {};
+export { startEmbedded } from "./embedded/embedded.ts";
+export type { Embedded, EmbeddedOptions } from "./embedded/options.ts";

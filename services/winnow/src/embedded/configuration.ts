@@ -1,0 +1,27 @@
+import { type Config, type LoadedConfig, loadConfig, WinnowError } from "@winnow/platform";
+import { ruleLanguage } from "@winnow/rules";
+import { sinkTypes } from "@winnow/sinks";
+import { sources } from "@winnow/sources";
+import type { EmbeddedOptions } from "./options.ts";
+
+/** Loads the configuration with every kind of source, sink and rule that this program knows. Never throws for what it says. */
+export function readConfiguration(options: Pick<EmbeddedOptions, "file" | "cwd" | "env">): LoadedConfig {
+  return loadConfig({
+    file: options.file,
+    cwd: options.cwd,
+    env: options.env,
+    rules: ruleLanguage,
+    sourceTypes: sources.map((source) => source.type),
+    sinkSchemas: Object.fromEntries(sinkTypes.map((sink) => [sink.type, sink.configSchema])),
+  });
+}
+
+/** HOST:PORT, `:PORT` or `[V6]:PORT` as a flag says it. Throws WinnowError `config_invalid`. */
+export function parseListen(text: string): Config["listen"] {
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3] ?? Number.NaN);
+  if (match === null || port > 65_535)
+    throw new WinnowError("config_invalid", `${JSON.stringify(text)} is not HOST:PORT`);
+  const host = match[1] ?? match[2] ?? "";
+  return { host: host === "" ? "127.0.0.1" : host, port };
+}

@@ -1,0 +1,84 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { WinnowError } from "@winnow/platform";
+import type { Ids } from "@winnow/ports";
+
+/** Rises when the layout changes; an older program refuses a newer directory. */
+const formatVersion = 1;
+
+export interface DataDirectory {
+  readonly path: string;
+  readonly log: string;
+  readonly windows: string;
+  readonly incidents: string;
+  /** The installation's token, made at the first start. */
+  readonly token: string;
+  release(): void;
+}
+
+/**
+ * Opens (or makes) a data directory and locks it for this process. The lock is the operating system's, held through
+ * an open SQLite file: it ends with the process, however that ends.
+ * Throws WinnowError `data_dir_locked` or `data_dir_newer`.
+ */
+export function openDataDirectory(path: string, ids: Ids): DataDirectory {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const lock = lockDirectory(path);
+  try {
+    checkFormat(path);
+    mkdirSync(join(path, "log"), { recursive: true });
+    return {
+      path,
+      log: join(path, "log"),
+      windows: join(path, "windows.sqlite"),
+      incidents: join(path, "incidents.sqlite"),
+      token: installationToken(path, ids),
+      release: () => {
+        lock.close();
+      },
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+function lockDirectory(path: string): DatabaseSync {
+  const lock = new DatabaseSync(join(path, "lock.sqlite"), { timeout: 0 });
+  try {
+    lock.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    lock.exec("CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL); DELETE FROM holder");
+    lock.prepare("INSERT INTO holder (pid) VALUES (?)").run(process.pid);
+    lock.exec("COMMIT");
+    return lock;
+  } catch (cause) {
+    lock.close();
+    throw new WinnowError("data_dir_locked", `another process uses the data directory ${path}`, { cause });
+  }
+}
+
+function checkFormat(path: string): void {
+  const file = join(path, "format.json");
+  if (!existsSync(file)) {
+    writeFileSync(file, `${JSON.stringify({ version: formatVersion })}\n`);
+    return;
+  }
+  const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: number };
+  if (version > formatVersion)
+    throw new WinnowError("data_dir_newer", `the data directory ${path} was written by a newer version`, {
+      fields: { found: version, known: formatVersion },
+    });
+}
+
+function installationToken(path: string, ids: Ids): string {
+  const file = join(path, "token");
+  if (existsSync(file)) {
+    const known = readFileSync(file, "utf8").trim();
+    if (known !== "") return known;
+  }
+  const made = `wnw_${ids.token()}`;
+  writeFileSync(file, `${made}\n`, { mode: 0o600 });
+  chmodSync(file, 0o600);
+  return made;
+}

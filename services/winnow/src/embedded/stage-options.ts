@@ -1,0 +1,122 @@
+import { hash } from "node:crypto";
+import type { SegmentLog } from "@winnow/adapters/log-segment";
+import type { CorrelatorOptions } from "@winnow/correlator";
+import type { Config, Logger, Metrics } from "@winnow/platform";
+import type { Clock, IncidentStore, WindowStore } from "@winnow/ports";
+import type { Receiver, ReceiverLimits } from "@winnow/receiver";
+import type { RouterDestination, RouterOptions } from "@winnow/router";
+import type { LoopSettings, RuleBook } from "@winnow/runtime";
+import { randomIds, sha256 } from "./platform-parts.ts";
+import type { RecordedFeed } from "./recorded-feed.ts";
+
+export interface Stores {
+  readonly log: SegmentLog;
+  readonly windows: WindowStore;
+  readonly store: IncidentStore;
+}
+
+/** What every part of the process works with. */
+export interface Shared extends Stores {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly rules: RuleBook;
+  readonly feed: RecordedFeed;
+}
+
+/** States of alerts, groups and incidents kept in memory, per partition. */
+const statesInMemory = 200_000;
+const incidentsInMemory = 20_000;
+const deploymentFact = "deployment_id";
+
+function loopSettings(config: Config): Partial<LoopSettings> {
+  return { commitMs: config.limits.commit_interval, commitEvents: config.limits.commit_events };
+}
+
+export function correlatorOptionsOf(config: Config, shared: Shared, receiver: Receiver): CorrelatorOptions {
+  const { log, windows, clock, logger, rules, feed } = shared;
+  return {
+    log,
+    windows,
+    clock,
+    ids: randomIds,
+    hash: sha256,
+    logger,
+    rules,
+    cacheMax: statesInMemory,
+    settings: loopSettings(config),
+    facts: {
+      readySince: () => receiver.readySinceMs(),
+      delivered: () => feed.lastDelivered(),
+    },
+  };
+}
+
+export async function routerOptionsOf(
+  config: Config,
+  shared: Shared,
+  delivery: { readonly destinations: readonly RouterDestination[]; readonly publicUrl: () => string },
+): Promise<RouterOptions> {
+  const { log, store, clock, logger, metrics, rules, feed } = shared;
+  return {
+    log,
+    store,
+    clock,
+    ids: randomIds,
+    logger,
+    alone: true,
+    settings: loopSettings(config),
+    destinations: delivery.destinations,
+    record: {
+      rules,
+      hash: sha256,
+      cacheMax: incidentsInMemory,
+      recorded: (incidents) => {
+        feed.recorded(incidents);
+      },
+    },
+    delivery: {
+      random: Math.random,
+      deploymentId: await deploymentIdOf(store),
+      publicUrl: delivery.publicUrl,
+      report: {
+        attempt: (destination, result) => {
+          metrics.add("winnow_delivery_attempts_total", { destination, result });
+        },
+        twins: (destination, count) => {
+          metrics.add("winnow_ticket_twins_total", { destination }, count);
+          logger.error("several tickets carry one key", { destination, count });
+        },
+        ticketed: (_destination, ms) => {
+          metrics.observe("winnow_post_to_ticket_seconds", ms / 1_000);
+        },
+        trouble: (destination, error) => {
+          logger.warn("a delivery is tried again", { destination, error });
+        },
+      },
+    },
+  };
+}
+
+/** Names this installation in every ticket's key; 8 hex digits, made once. */
+async function deploymentIdOf(store: IncidentStore): Promise<string> {
+  const known = await store.fact(deploymentFact);
+  if (known !== null) return known;
+  const made = hash("sha256", randomIds.token()).slice(0, 8);
+  await store.setFact(deploymentFact, made);
+  return made;
+}
+
+export function receiverLimitsOf(config: Config): Partial<ReceiverLimits> {
+  const { limits } = config;
+  return {
+    bodyBytes: limits.body_bytes,
+    jsonDepth: limits.json_depth,
+    itemsPerDelivery: limits.items_per_delivery,
+    inflateRatio: limits.inflate_ratio,
+    deadLetterBytes: limits.dead_letter_bytes,
+    requestTimeoutMs: limits.request_timeout,
+    pendingBytes: limits.pending_bytes,
+    pendingDeliveries: limits.pending_deliveries,
+  };
+}

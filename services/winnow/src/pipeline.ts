@@ -1,0 +1,39 @@
+import { Correlator, type CorrelatorOptions } from "@winnow/correlator";
+import type { Receiver } from "@winnow/receiver";
+import { Router, type RouterOptions } from "@winnow/router";
+
+/**
+ * The way of an alert, in order. Each stage reads the topic before it and decides purely; the log lies between them,
+ * so that every stage can stop, crash and go on where it was.
+ *
+ *     POST ─ receiver ─ alerts ─ A dedup ─ transitions ─ B correlate ─ incident-events ─ C record ─ deliveries ─ tickets
+ */
+export interface Pipeline {
+  /** Takes deliveries, fsyncs them into `alerts`, answers. */
+  readonly receiver: Receiver;
+  /** A: per fingerprint, what is news? B: per scope, which incident is it? */
+  readonly correlator: Correlator;
+  /** C: incidents, timelines, desired deliveries; then each destination is brought to its desired state. */
+  readonly router: Router;
+}
+
+/** Builds the stages after the receiver; it is opened last, when they stand. */
+export function buildPipeline(
+  receiver: Receiver,
+  stages: { readonly correlator: CorrelatorOptions; readonly router: RouterOptions },
+): Pipeline {
+  return { receiver, correlator: new Correlator(stages.correlator), router: new Router(stages.router) };
+}
+
+/** Downstream first, so that nothing is ever decided without a reader. */
+export async function startPipeline({ correlator, router }: Pipeline): Promise<void> {
+  await router.start();
+  correlator.start();
+}
+
+/** Upstream first: what was accepted is decided, what was decided is recorded, as far as it goes; the rest is on disk. */
+export async function stopPipeline({ receiver, correlator, router }: Pipeline): Promise<void> {
+  receiver.beginClosing();
+  await correlator.stop();
+  await router.stop();
+}
