@@ -276,7 +276,7 @@ async function hostileText(t: Test, type: SinkType, fake: SinkFake): Promise<voi
         group_key: [{ k: hostile, v: hostile }],
       },
       members: [ticketMember({ title: hostile, host: hostile, severity: "critical" })],
-      notes: [ticketNote(1, "noted", { actor: hostile, text: hostile }), ticketNote(2, "joined")],
+      notes: [ticketNote(1, "noted", { actor: hostile }), ticketNote(2, "noted", { actor: "dana", text: hostile })],
     });
     const remote = value(await sink.create(content, call));
     t.equal(value(await lookUp(sink, content.key))?.remote_id, remote.remote_id);
