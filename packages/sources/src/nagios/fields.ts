@@ -24,6 +24,8 @@ const objectAliases: Readonly<Partial<Record<NagiosField, (object: "service" | "
   problem_id: (object) => `${object}problemid`,
   last_problem_id: (object) => `last${object}problemid`,
   last_state_change: (object) => `last${object}statechange`,
+  author: (object) => `${object}ackauthor`,
+  comment: (object) => `${object}ackcomment`,
   notes_url: (object) => `${object}notesurl`,
   action_url: (object) => `${object}actionurl`,
 };

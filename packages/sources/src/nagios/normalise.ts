@@ -11,7 +11,7 @@ const severities = severityTable([
   { severity: "critical", words: ["critical", "down"] },
   { severity: "error", words: ["unreachable"] },
   { severity: "warning", words: ["warning"] },
-  { severity: "unknown", words: ["unknown", "pending", "ok", "up"] },
+  { severity: "unknown", words: ["unknown", "pending"] },
 ]);
 
 const stateNames = {
@@ -191,7 +191,7 @@ function readSeverity(
 ): Pick<AlertDraft, "severity" | "severity_number" | "severity_source"> {
   const object = fields.get("service") === undefined ? "host" : "service";
   const word = isGood(state) ? stateName(fields.get("last_state"), object) : state;
-  if (word === undefined) return { severity: "unknown" };
+  if (word === undefined || isGood(word)) return { severity: "unknown" };
   const known = severityFields(severities, word);
   if (known !== undefined) return { ...known, severity_source: word.toUpperCase() };
   report.warn("unknown_severity", path === "" ? "state" : `${path}.state`);

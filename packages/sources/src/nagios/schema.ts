@@ -43,9 +43,9 @@ export const bodySchema = Type.Object({
   host_groups: Field,
   /** $SERVICEGROUPNAMES$ */
   service_groups: Field,
-  /** $NOTIFICATIONAUTHOR$ */
+  /** $SERVICEACKAUTHOR$ or $HOSTACKAUTHOR$; $NOTIFICATIONAUTHOR$ where no shell is in between. */
   author: Field,
-  /** $NOTIFICATIONCOMMENT$ */
+  /** $SERVICEACKCOMMENT$ or $HOSTACKCOMMENT$; $NOTIFICATIONCOMMENT$ where no shell is in between. */
   comment: Field,
   /** $SERVICENOTESURL$ or $HOSTNOTESURL$ */
   notes_url: Field,

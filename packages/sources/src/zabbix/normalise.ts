@@ -211,10 +211,11 @@ function readSeverity(
   fields: ZabbixFields,
   report: Report,
 ): Pick<AlertDraft, "severity" | "severity_number" | "severity_source"> {
-  const code = fields.get("event_update_nseverity") ?? fields.get("event_nseverity");
-  const word = fields.get("event_severity");
-  if (code === undefined)
-    return word === undefined ? { severity: "unknown" } : { severity: "unknown", severity_source: word };
+  const updated = fields.get("event_update_nseverity");
+  const code = updated ?? fields.get("event_nseverity");
+  // The word belongs to the state before a service's update.
+  const word = updated === undefined ? (fields.get("event_severity") ?? code) : updated;
+  if (code === undefined) return defined({ severity: "unknown", severity_source: word });
   const known = severityFields(severities, code);
   if (known !== undefined) return { ...known, severity_source: word ?? code };
   report.warn("unknown_severity", "event_nseverity");
