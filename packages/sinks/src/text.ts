@@ -1,5 +1,5 @@
 /** Said where a text was cut: nothing is shortened silently. */
-export const truncated = "… (truncated, see link)";
+const truncated = "… (truncated, see link)";
 
 // Control characters other than tab and line feed, and the marks that reorder text on screen.
 const unprintable = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;

@@ -17,7 +17,7 @@ export interface FoundRow {
   readonly created: string;
 }
 
-export interface CreatedRow {
+interface CreatedRow {
   readonly sys_id: string;
   readonly number: string;
   /** As stored; differs from what was sent when the instance does not keep it. */

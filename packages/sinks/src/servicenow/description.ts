@@ -3,7 +3,7 @@ import type { TicketContent } from "@winnow/ports";
 import { clip, lasted, lengthOf, oneLine, plain, utc } from "../text.ts";
 
 /** ServiceNow's own limit of `incident.description`, in characters. */
-export const descriptionMax = 4000;
+const descriptionMax = 4000;
 
 const summaryMax = 1200;
 const lineMax = 300;
