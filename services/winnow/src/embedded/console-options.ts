@@ -14,7 +14,7 @@ export function consoleOptionsOf(
   config: Config,
   parts: Shared & { readonly pipeline: Pipeline; readonly version: string; reload(): Promise<Verdict> },
 ): ConsoleOptions {
-  const { log, windows, store, clock, logger, metrics, rules, feed, pipeline, version, reload } = parts;
+  const { log, windows, store, clock, logger, metrics, rules, feed, pipeline, version } = parts;
   return {
     log,
     windows,
@@ -29,7 +29,7 @@ export function consoleOptionsOf(
     tenant,
     onRecorded: (listener) => feed.onRecorded(listener),
     health: async () => healthOf(parts),
-    reload,
+    reload: async () => parts.reload(),
     checkRules: (text) => judge(text, config),
     readRaw: async (integration, body, contentType) => mapBody(pipeline.receiver, { integration, body, contentType }),
     retryDeadLetter: async (row) =>

@@ -55,7 +55,13 @@ async function assemble(
   shutdown: Shutdown,
 ): Promise<Omit<Embedded, "warnings">> {
   const data = openDataDirectory(config.data, randomIds);
-  shutdown.add({ name: "data directory", timeoutMs: 1_000, stop: data.release });
+  shutdown.add({
+    name: "data directory",
+    timeoutMs: 1_000,
+    stop: () => {
+      data.release();
+    },
+  });
   const clock = systemClock();
   const stores = await openStores(config, data, { logger, clock, shutdown, fsync: options.fsync ?? true });
   const metrics = new Metrics({ runtime: true });

@@ -111,7 +111,7 @@ function unverifiable(stage: StageId, partition: number, why: string): ReplayedP
 /** Stage A or B: the same session code over the log alone. */
 async function replayStage<Item>(stage: Stage<Item>, partition: number, bench: Workbench): Promise<ReplayedPartition> {
   const { logDir, windows, book, partitions } = bench;
-  const metas = await windows.metas(stage.id as "A" | "B");
+  const metas = await windows.metas(stage.id);
   const meta = metas.find((one) => one.partition === partition)?.meta ?? null;
   const segments = await describeSegments(logDir, stage.input, partition);
   if (segments.start_offset > 0)
@@ -144,7 +144,7 @@ async function replayStage<Item>(stage: Stage<Item>, partition: number, bench: W
       value === null ? [] : [[key, line(key, value, deadline_ms)]],
     ),
   );
-  const stored = await storedStates(stage.id as "A" | "B", partition, windows);
+  const stored = await storedStates(stage.id, partition, windows);
   const differing = await differingOutputs(stage, partition, outputs, bench);
   return verdict({ stage: stage.id, partition, records, differing }, stored, replayed, [
     meta,
