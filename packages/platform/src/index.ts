@@ -2,6 +2,7 @@ export * from "./address-guard.ts";
 export * from "./config.ts";
 export * from "./config-env.ts";
 export * from "./config-files.ts";
+export * from "./config-init.ts";
 export * from "./config-rules.ts";
 export * from "./config-schema.ts";
 export * from "./durations.ts";

@@ -86,28 +86,23 @@ export function parseYaml(source: string, file: string): ParsedYaml {
     prettyErrors: false,
     lineCounter: counter,
   });
-  const errors = syntaxErrors(document, file, counter);
-  if (errors.length > 0) return { ok: false, errors };
+  const error = syntaxError(document, source);
+  if (error !== null) return refuse(placeOf(counter, error.offset), error.says);
   if (document.directives?.yaml.explicit === true && document.directives.yaml.version !== "1.2") {
     return refuse(start, { code: "yaml_syntax", message: "only YAML 1.2 is read", hint: "take the %YAML line out" });
   }
   return { ok: true, text: yamlText(file, document, counter) };
 }
 
-/** What the parser found, one finding per place. */
-function syntaxErrors(document: Document.Parsed, file: string, counter: LineCounter): readonly YamlProblem[] {
-  const errors = new Map<number, YamlProblem>();
-  for (const error of [...document.errors, ...document.warnings]) {
-    const offset = error.pos[0];
-    if (errors.has(offset) || errors.size >= yamlLimits.problemsMax) continue;
-    const says = {
-      code: "yaml_syntax",
-      message: syntaxMessage(error.code) ?? lowerFirst(error.message.split("\n")[0] ?? ""),
-      hint: syntaxHint(error.code),
-    } as const;
-    errors.set(offset, problemAt(file, placeOf(counter, offset), [], says));
-  }
-  return [...errors.values()];
+/** The first thing that the parser found: what follows is mostly its consequence. */
+function syntaxError(document: Document.Parsed, source: string): { offset: number; says: ProblemSays } | null {
+  const [first] = [...document.errors, ...document.warnings].toSorted((left, right) => left.pos[0] - right.pos[0]);
+  if (first === undefined) return null;
+  const offset = first.pos[0];
+  const message = syntaxMessage(first.code) ?? lowerFirst(first.message.split("\n")[0] ?? "");
+  const isVariable = source.slice(offset - 1, offset + 1) === "${";
+  const hint = isVariable ? "inside [ ] and { } put ${NAME} in quotes" : syntaxHint(first.code);
+  return { offset, says: { code: "yaml_syntax", message, hint } };
 }
 
 /** Where the nesting passes the limit, or null. Tokens only, so linear whatever the text. */

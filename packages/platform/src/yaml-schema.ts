@@ -47,19 +47,37 @@ export interface KindOptions {
   readonly max?: number;
 }
 
+/** Editors must let `${NAME}` pass where a value may hold it. */
+const orVariable = "|\\$\\{[A-Za-z_]";
+
 /** A duration such as `30s`; milliseconds in the program. */
 export function duration(options: KindOptions = {}) {
-  return Type.Unsafe<number>({ type: "string", pattern: durationPattern, "x-kind": "duration", ...words(options) });
+  return Type.Unsafe<number>({
+    type: "string",
+    pattern: durationPattern + orVariable,
+    "x-kind": "duration",
+    ...words(options),
+  });
 }
 
 /** A size such as `5MiB`; bytes in the program. */
 export function byteSize(options: KindOptions = {}) {
-  return Type.Unsafe<number>({ type: "string", pattern: bytesPattern, "x-kind": "bytes", ...words(options) });
+  return Type.Unsafe<number>({
+    type: "string",
+    pattern: bytesPattern + orVariable,
+    "x-kind": "bytes",
+    ...words(options),
+  });
 }
 
 /** `HOST:PORT`, IPv6 in brackets. */
 export function address(options: KindOptions = {}) {
-  return Type.Unsafe<HostPort>({ type: "string", pattern: "^.+:[0-9]{1,5}$", "x-kind": "address", ...words(options) });
+  return Type.Unsafe<HostPort>({
+    type: "string",
+    pattern: `^.+:[0-9]{1,5}$${orVariable}`,
+    "x-kind": "address",
+    ...words(options),
+  });
 }
 
 /** A network such as `10.0.0.0/8` or a single address. */
@@ -69,7 +87,12 @@ export function cidr(options: KindOptions = {}) {
 
 /** An `http:` or `https:` URL without credentials. */
 export function httpUrl(options: KindOptions = {}) {
-  return Type.Unsafe<string>({ type: "string", pattern: "^https?://", "x-kind": "url", ...words(options) });
+  return Type.Unsafe<string>({
+    type: "string",
+    pattern: `^https?://${orVariable}`,
+    "x-kind": "url",
+    ...words(options),
+  });
 }
 
 /** A path; relative ones start at the configuration file's folder. */

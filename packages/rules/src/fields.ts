@@ -9,7 +9,7 @@ export type FieldReader<Facts> =
   | { readonly kind: "many"; readonly read: (facts: Facts) => readonly string[] };
 
 /** Fields that routes may name. */
-export const routeFields = [
+const routeFields = [
   "priority",
   "severity",
   "service",
