@@ -4,6 +4,7 @@ import { AlertDraft, AlertEvent } from "@winnow/contracts";
 import { finishEvent } from "@winnow/core";
 import {
   authKinds,
+  type DescribedSource,
   mappingWarnings,
   type Normalised,
   rejectionCodes,
@@ -38,7 +39,7 @@ const eventValidator = Compile(AlertEvent);
  */
 export async function sourceContract(
   t: Test,
-  options: { readonly sources: readonly Source[]; readonly folder?: URL },
+  options: { readonly sources: readonly DescribedSource[]; readonly folder?: URL },
 ): Promise<void> {
   const root = options.folder ?? new URL("./", import.meta.resolve("@winnow/sources"));
   await t.test("every source folder is in the registry, and the other way round", async (t) => {
@@ -54,7 +55,7 @@ export async function sourceContract(
     await t.test(source.type, async (t) => {
       await shape(t, source, folder);
       const fixtures = readSourceFixtures(folder);
-      const schema = await schemaOf(folder);
+      const schema = source.bodySchema;
       await goldenFiles(t, source, fixtures);
       await identities(t, source, fixtures);
       await indifference(t, source, fixtures, schema);
@@ -63,11 +64,6 @@ export async function sourceContract(
       await readme(t, source, folder, schema);
     });
   }
-}
-
-async function schemaOf(folder: URL): Promise<TSchema> {
-  const module = (await import(new URL("schema.ts", folder).href)) as { readonly bodySchema: TSchema };
-  return module.bodySchema;
 }
 
 async function shape(t: Test, source: Source, folder: URL): Promise<void> {
