@@ -137,29 +137,34 @@ export class Partition {
     return this.#alone(async () => {
       const [oldest, next] = this.#writer.segments;
       if (oldest === undefined || next === undefined) return;
-      // Readers are refused before the file goes.
-      this.#writer.segments.shift();
       try {
-        await this.#unlink(oldest.path);
+        await this.#syncRemoval();
+        // Readers are refused before the file goes.
+        this.#writer.segments.shift();
+        await this.#unlink(oldest);
+        await this.#syncRemoval();
       } catch (error) {
-        if (!this.#removalUnsynced) this.#writer.segments.unshift(oldest);
         throw writeError(error, "removing a segment", oldest.path);
       }
     });
   }
 
-  /** Removals become durable one by one, so that a crash never leaves a hole in the row of segments. */
-  async #unlink(path: string): Promise<void> {
-    const { files } = this.#settings;
-    if (this.#removalUnsynced) await files.syncDirectory(this.directory);
-    this.#removalUnsynced = false;
+  async #unlink(oldest: Segment): Promise<void> {
     try {
-      await files.unlink(path);
+      await this.#settings.files.unlink(oldest.path);
     } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw error;
+      if (errnoOf(error) !== "ENOENT") {
+        this.#writer.segments.unshift(oldest);
+        throw error;
+      }
     }
     this.#removalUnsynced = true;
-    await files.syncDirectory(this.directory);
+  }
+
+  /** Removals become durable one by one, so that a crash never leaves a hole in the row of segments. */
+  async #syncRemoval(): Promise<void> {
+    if (!this.#removalUnsynced) return;
+    await this.#settings.files.syncDirectory(this.directory);
     this.#removalUnsynced = false;
   }
 

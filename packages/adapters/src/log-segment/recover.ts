@@ -106,7 +106,8 @@ async function recoverTail(settings: Settings, last: Segment): Promise<{ tail: T
   let file: number | null = null;
   try {
     file = await files.open(last.path, "write");
-    if (tail.bytes < last.bytes) await files.truncate(file, tail.bytes);
+    // Even where nothing seems to be cut: what an earlier process cut may not have reached the disk.
+    await files.truncate(file, tail.bytes);
     await writeAgain(settings, file, tail);
     await files.sync(file);
     await files.syncDirectory(dirname(last.path));
