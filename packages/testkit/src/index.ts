@@ -5,3 +5,6 @@ export { sourceContract } from "./contract/source.ts";
 export * from "./contract/source-fixtures.ts";
 export * from "./contract/ticket-content.ts";
 export * from "./contract/window-store.ts";
+export * from "./pure-engine.ts";
+export * from "./sample-events.ts";
+export * from "./world/index.ts";
