@@ -1,7 +1,7 @@
 import type { Severity } from "@winnow/contracts";
 
 /** A tool's own word and what Winnow makes of it. `number` is on the OpenTelemetry log scale. */
-export interface SeverityEntry {
+interface SeverityEntry {
   readonly severity: Severity;
   readonly number?: number;
 }

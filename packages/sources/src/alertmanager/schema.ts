@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { Type } from "typebox";
 
 const StringMap = Type.Record(Type.String(), Type.String());
 
@@ -35,4 +35,3 @@ const PostedAlert = Type.Object({
 
 /** Both bodies. Unknown fields are welcome. */
 export const bodySchema = Type.Union([WebhookBody, Type.Array(PostedAlert)]);
-export type AlertmanagerBody = Static<typeof bodySchema>;

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { Type } from "typebox";
 
 /** Text, or a number where a template leaves the quotes out. */
 const Field = Type.Optional(Type.Union([Type.String(), Type.Number(), Type.Null()]));
@@ -59,4 +59,3 @@ export const bodySchema = Type.Object({
   /** Default payload: the organisation. */
   org: Type.Optional(Type.Object({ id: Field })),
 });
-export type DatadogBody = Static<typeof bodySchema>;

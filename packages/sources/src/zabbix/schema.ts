@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { Type } from "typebox";
 
 /** Macros are texts; `sent_at` is a number. */
 const Field = Type.Optional(Type.Union([Type.String(), Type.Number()]));
@@ -97,5 +97,4 @@ export const bodySchema = Type.Object({
   /** {ALERT.MESSAGE} */
   message: Field,
 });
-export type ZabbixBody = Static<typeof bodySchema>;
 export type ZabbixField = keyof typeof bodySchema.properties;
