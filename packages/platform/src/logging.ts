@@ -62,3 +62,20 @@ function loggerOver(write: (level: LogLevel, message: string, fields: LogFields)
 export function silentLogger(): Logger {
   return loggerOver(() => undefined, {});
 }
+
+/** The same logger for parts that put the fields first, as pino does. */
+export interface FieldsFirstLogger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export function fieldsFirst(logger: Logger): FieldsFirstLogger {
+  const at =
+    (level: LogLevel) =>
+    (fields: object, message: string): void => {
+      logger[level](message, { ...fields });
+    };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}

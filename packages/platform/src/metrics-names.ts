@@ -6,36 +6,10 @@ interface Definition {
   readonly labels: readonly LabelName[];
 }
 
-/** Why something that arrived was not taken as an alert. Codes of single items that are not here count as `other`. */
-export const rejectReasons = [
-  "unauthorized",
-  "unknown_integration",
-  "body_too_large",
-  "too_many_items",
-  "queue_full",
-  "log_full",
-  "log_failed",
-  "aborted",
-  "empty_body",
-  "invalid_json",
-  "too_deep",
-  "unsupported_body",
-  "encoding_unsupported",
-  "encoding_invalid",
-  "form_invalid",
-  "event_too_large",
-  "parser_failed",
-  "missing_field",
-  "invalid_field",
-  "invalid_item",
-  "invalid_body",
-] as const;
-
 /** Label values known when the program is written. */
 export const closedLabels = {
   outcome: outcomes,
   priority: priorities,
-  reason: rejectReasons,
   stage: ["A", "B", "C"],
   result: ["done", "refused", "unknown", "gone", "lost_lease", "dry_run"],
   state: [
@@ -55,8 +29,8 @@ export const closedLabels = {
   ],
 } as const satisfies Record<string, readonly string[]>;
 
-/** Label values that the configuration names: each set is given with `Metrics.allow`. */
-export const configuredLabels = ["integration", "destination", "partition", "limit"] as const;
+/** Label values that the configuration or a service knows: each set is given with `Metrics.allow`. */
+export const configuredLabels = ["integration", "reason", "destination", "partition", "limit"] as const;
 
 export type ConfiguredLabel = (typeof configuredLabels)[number];
 export type LabelName = keyof typeof closedLabels | ConfiguredLabel;

@@ -1,6 +1,6 @@
 import t from "tap";
 import { WinnowError } from "../src/errors.ts";
-import { createLogger, type LogFields, silentLogger } from "../src/logging.ts";
+import { createLogger, fieldsFirst, type LogFields, silentLogger } from "../src/logging.ts";
 import { cleanText, redactText } from "../src/logging-redact.ts";
 import { Secret } from "../src/secrets.ts";
 
@@ -89,4 +89,10 @@ await t.test("the silent logger says nothing and can be a parent", async (t) => 
   t.doesNotThrow(() => {
     silentLogger().child({ a: 1 }).error("x");
   });
+});
+
+await t.test("parts that put the fields first write the same lines", async (t) => {
+  const { logger, last } = recording();
+  fieldsFirst(logger.child({ service: "log" })).warn({ free_bytes: 1 }, "the disk is nearly full");
+  t.match(last(), { level: "warn", service: "log", free_bytes: 1, message: "the disk is nearly full" });
 });

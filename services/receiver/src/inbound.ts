@@ -20,6 +20,8 @@ export interface InboundRoute {
   readonly url: string;
   /** The integration that the request names. */
   readonly integration: (request: FastifyRequest) => string;
+  /** Only integrations of this source type are known at this route. */
+  readonly sourceType?: string;
 }
 
 const visitKey = Symbol("visit");
@@ -51,7 +53,7 @@ export function inboundRoutes(
         method: route.method,
         url: route.url,
         onRequest: (request, reply, next) => {
-          admit(request, reply, next, { receiver, answers, name: route.integration(request) });
+          admit(request, reply, next, { receiver, answers, route });
         },
         handler: (request, reply) => {
           void receive(request, reply, receiver, answers);
@@ -71,13 +73,13 @@ function visitOf(request: FastifyRequest): Visit {
 interface Door {
   readonly receiver: Receiver;
   readonly answers: InboundAnswers;
-  readonly name: string;
+  readonly route: InboundRoute;
 }
 
 /** Token and room are looked at before the body is read. */
 function admit(request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction, door: Door): void {
-  const { receiver, answers, name } = door;
-  const opened = receiver.open(name, presentedBy(request));
+  const { receiver, answers, route } = door;
+  const opened = receiver.open(route.integration(request), presentedBy(request), route.sourceType);
   if (typeof opened === "string") {
     answers.refused(reply, opened);
     return;

@@ -1,3 +1,5 @@
+export * from "./dialects/alertmanager-api.ts";
+export type { AlertGroupView, AlertReader, AlertView } from "./dialects/alertmanager-views.ts";
 export * from "./http-server.ts";
 export * from "./inbound.ts";
 export * from "./integrations.ts";

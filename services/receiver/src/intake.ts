@@ -7,7 +7,7 @@ import { type DeadLetterContext, deadLetter } from "./dead-letters.ts";
 import { decodeBody, type RawBody } from "./decode.ts";
 import type { GuardedIntegration } from "./integrations.ts";
 import type { ReceiverLimits } from "./limits.ts";
-import { type Item, isSurelySmall, itemBytes, itemBytesMax } from "./records.ts";
+import { fitsRecord, type Item, isSurelySmall } from "./records.ts";
 
 /** An authenticated delivery, not looked into yet. */
 export interface Delivery extends RawBody {
@@ -88,6 +88,7 @@ class IntakeDraft {
   #deliveryId: string;
   #accepted = 0;
   #wholeBody: string | null = null;
+  #untold = 0;
 
   constructor(delivery: Delivery, options: IntakeOptions) {
     this.#delivery = delivery;
@@ -97,7 +98,9 @@ class IntakeDraft {
 
   warn(warnings: readonly MappingWarning[]): void {
     for (const warning of warnings) {
-      if (this.#warnings.length < this.#options.limits.warnings) this.#warnings.push(warning);
+      // One place is kept to say that there were more.
+      if (this.#warnings.length < this.#options.limits.warnings - 1) this.#warnings.push(warning);
+      else this.#untold += 1;
     }
   }
 
@@ -130,7 +133,7 @@ class IntakeDraft {
       common.itemIndex = itemIndex;
       const { event, warnings: own } = finishEvent(draft, common);
       if (own.length > 0) this.warn(own);
-      if (isSmall || itemBytes(event) <= itemBytesMax(this.#options.limits.recordBytes)) {
+      if (isSmall || fitsRecord(event, this.#options.limits.recordBytes)) {
         this.#items.push(event);
         this.#accepted += 1;
       } else {
@@ -148,6 +151,9 @@ class IntakeDraft {
   }
 
   done(): Intaken {
+    if (this.#untold > 0) {
+      this.#warnings.push({ code: "more_warnings", path: "", message: `${this.#untold} more warnings` });
+    }
     return {
       deliveryId: this.#deliveryId,
       items: this.#items,

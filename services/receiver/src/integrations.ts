@@ -72,11 +72,17 @@ export class IntegrationTable {
   }
 
   /**
-   * The integration, if what is presented opens it. An unknown name costs the same work as a known one.
+   * The integration, if what is presented opens it. With `sourceType`, one of another type is unknown. An unknown name
+   * costs the same work as a known one.
    * Digests are compared, so neither length nor content of a guess shows in the time.
    */
-  open(name: string, presented: Presented): GuardedIntegration | "unknown_integration" | "unauthorized" {
-    const integration = this.#byName.get(name);
+  open(
+    name: string,
+    presented: Presented,
+    sourceType?: string,
+  ): GuardedIntegration | "unknown_integration" | "unauthorized" {
+    const named = this.#byName.get(name);
+    const integration = sourceType === undefined || named?.source.type === sourceType ? named : undefined;
     const opens = fits(integration?.locks ?? this.#decoy, presented);
     if (integration === undefined) return "unknown_integration";
     return opens ? integration : "unauthorized";

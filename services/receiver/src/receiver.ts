@@ -9,6 +9,7 @@ import { PartitionWriter } from "./partition-writer.ts";
 import { Pending, type Place } from "./pending.ts";
 import { chunkItems, groupByPartition, type Item } from "./records.ts";
 import { recoverSeq } from "./recover-seqs.ts";
+import { rejectReasons } from "./reject-reasons.ts";
 
 export interface ReceiverOptions {
   readonly integrations: readonly Integration[];
@@ -69,6 +70,7 @@ export class Receiver {
     this.logger = options.logger;
     this.#pending = new Pending(this.limits);
     this.#table = this.#tableOf(options.integrations);
+    options.metrics.allow("reason", rejectReasons);
     this.#writers = options.lastSeqs.map((lastSeq, partition) => this.#writer(partition, lastSeq));
     this.#readySinceMs = options.clock.now();
   }
@@ -120,13 +122,17 @@ export class Receiver {
     this.#isClosing = true;
   }
 
+  /** Does the token fit? With `sourceType`, an integration of another type is unknown. */
+  admit(name: string, presented: Presented, sourceType?: string): GuardedIntegration | Refusal {
+    const integration = this.#table.open(name, presented, sourceType);
+    if (typeof integration === "string") this.#count(name, integration);
+    return integration;
+  }
+
   /** May it come in, and is there room? The place must be left in the end. */
-  open(name: string, presented: Presented): Opened | Refusal {
-    const integration = this.#table.open(name, presented);
-    if (typeof integration === "string") {
-      this.#count(name, integration);
-      return integration;
-    }
+  open(name: string, presented: Presented, sourceType?: string): Opened | Refusal {
+    const integration = this.admit(name, presented, sourceType);
+    if (typeof integration === "string") return integration;
     const place = this.#pending.enter();
     if (place !== null) return { integration, place };
     this.refuseForRoom(name);
