@@ -24,7 +24,7 @@ export interface DestinationSettings {
 }
 
 export interface DeliveryDependencies {
-  readonly store: DeliveryQueue & IncidentReader;
+  readonly store: DeliveryQueue & Pick<IncidentReader, "incident" | "members" | "timeline" | "deliveriesOf">;
   readonly clock: Clock;
   readonly ids: Ids;
   /** 0 ≤ x < 1, for the jitter of back-offs. */

@@ -191,8 +191,15 @@ export class StageSession<Item> implements PartitionSession {
       const context = this.#context(offset, -1);
       const decision = await this.#decide(() => this.#stage.fire(due, this.#cache.read, context), due, context);
       this.#cache.apply(decision.writes, offset);
+      if (!decision.writes.has(due)) await this.#dropDeadline(due, offset);
       for (const emission of decision.emissions) this.#publish(emission, [offset, -1, n++]);
     }
+  }
+
+  /** A timer that could not be decided is over in the store too: else it would fire again after the next claim. */
+  async #dropDeadline(key: string, offset: number): Promise<void> {
+    if (!this.#cache.has(key)) await this.#load([key]);
+    this.#cache.dropDeadline(key, offset);
   }
 
   #due(): string | null {

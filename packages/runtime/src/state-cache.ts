@@ -55,6 +55,14 @@ export class StateCache {
     }
   }
 
+  /** The state of `key` stays as it is, without a deadline. */
+  dropDeadline(key: string, offset: number): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.deadline === null) return;
+    this.#entries.set(key, { value: entry.value, deadline: null, changedAt: offset });
+    this.#changed.add(key);
+  }
+
   get changedCount(): number {
     return this.#changed.size;
   }
