@@ -1,0 +1,28 @@
+import type { correlateStage, dedupStage } from "@winnow/core";
+import type { EventLog, TicketSink, WindowStore } from "@winnow/ports";
+import type { PartitionSession } from "@winnow/runtime";
+import type { DiskFlaws, VirtualProcess, WindowFlaws, WorkingIncidentStore } from "@winnow/testkit";
+
+/** What a planted break puts in the place of a sound part. The product itself carries no switch. */
+export interface Tampering {
+  readonly disk?: Partial<DiskFlaws>;
+  readonly windowTables?: Partial<WindowFlaws>;
+  /** The stages' appends are answered from the cache. */
+  readonly stagesAckFromCache?: boolean;
+  /** The receivers' appends likewise. */
+  readonly receiversAckFromCache?: boolean;
+  /** A receiver put back from a backup keeps its id and counts on from there. */
+  readonly receiverKeepsId?: boolean;
+  readonly log?: (log: EventLog, process: VirtualProcess) => EventLog;
+  readonly windows?: (store: WindowStore, process: VirtualProcess) => WindowStore;
+  readonly incidents?: (store: WorkingIncidentStore, process: VirtualProcess) => WorkingIncidentStore;
+  readonly sink?: (sink: TicketSink, process: VirtualProcess) => TicketSink;
+  readonly stageA?: (stage: typeof dedupStage) => typeof dedupStage;
+  readonly stageB?: (stage: typeof correlateStage) => typeof correlateStage;
+  readonly session?: (
+    session: PartitionSession,
+    at: { readonly stage: string; readonly partition: number },
+  ) => PartitionSession;
+}
+
+export const untampered: Tampering = {};
