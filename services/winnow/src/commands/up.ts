@@ -1,0 +1,134 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { readConfiguration } from "../embedded/configuration.ts";
+import { startEmbedded } from "../embedded/embedded.ts";
+import type { Embedded, EmbeddedOptions } from "../embedded/options.ts";
+import { exitCodes, usage } from "./exit-codes.ts";
+import type { Invocation } from "./invocation.ts";
+import { removeReadyFile, writeReadyFile } from "./ready-file.ts";
+import type { Terminal } from "./terminal.ts";
+import { banner } from "./up-banner.ts";
+import { type Demo, prepareDemo } from "./up-demo.ts";
+import { version } from "./version.ts";
+
+export interface UpOptions {
+  readonly config?: string;
+  readonly data?: string;
+  readonly listen?: string;
+  readonly demo?: boolean;
+  readonly readyFile?: string;
+}
+
+/** Taken where no `--config` names another. */
+const defaultFile = "winnow.yaml";
+/**
+ * A second signal within this time is the same wish: npm and the launcher each pass a Ctrl-C on that the terminal has
+ * already sent to the whole group. Later, a person insists.
+ */
+const sameWishMs = 1_000;
+/** What a shell reports for a process ended by SIGINT. */
+const interruptedCode = 130;
+
+/** `winnow up`: runs until SIGTERM or SIGINT and then stops in order, exit 0. SIGHUP reads the configuration again. */
+export async function up(invocation: Invocation<UpOptions>): Promise<number> {
+  const { options, terminal } = invocation;
+  const readyFile = options.readyFile === undefined ? null : resolve(terminal.cwd, options.readyFile);
+  // One from an earlier run would tell a waiting script of a Winnow that is gone.
+  if (readyFile !== null) removeReadyFile(readyFile);
+  if (options.demo === true && options.config !== undefined) {
+    throw usage("--demo brings its own configuration", "leave --config or --demo out");
+  }
+  const stopAsked = stopSignal(terminal);
+  const demo = options.demo === true ? await prepareDemo(terminal) : null;
+  try {
+    const settings = settingsOf(invocation, demo);
+    const running = await startEmbedded(settings);
+    const hangUp = reloadOnHangUp(running, terminal);
+    try {
+      announce(running, { settings, demo, readyFile }, invocation);
+      demo?.begin(running);
+      const signal = await stopAsked;
+      terminal.say(`${signal}: stopping`);
+    } finally {
+      process.off("SIGHUP", hangUp);
+      await demo?.end();
+      await running.stop();
+    }
+    terminal.say("stopped");
+    return exitCodes.ok;
+  } finally {
+    await demo?.close();
+  }
+}
+
+function settingsOf({ options, terminal }: Invocation<UpOptions>, demo: Demo | null): EmbeddedOptions {
+  const { data, listen } = options;
+  return {
+    file: demo?.file ?? fileOf(options, terminal),
+    cwd: terminal.cwd,
+    env: { ...terminal.env.all, ...demo?.env },
+    version: version(),
+    print: (line) => {
+      terminal.out(`${line}\n`);
+    },
+    ...(data === undefined ? {} : { data }),
+    ...(listen === undefined ? {} : { listen }),
+  };
+}
+
+function fileOf(options: UpOptions, terminal: Terminal): string | null {
+  if (options.config !== undefined) return options.config;
+  return existsSync(resolve(terminal.cwd, defaultFile)) ? defaultFile : null;
+}
+
+/** Tells people and scripts that it is ready. */
+function announce(
+  running: Embedded,
+  what: { readonly settings: EmbeddedOptions; readonly demo: Demo | null; readonly readyFile: string | null },
+  { options, terminal }: Invocation<UpOptions>,
+): void {
+  if (running.warnings !== "") terminal.say(running.warnings);
+  const { url, token, dataDir, guarantees } = running;
+  const ready = { url, token, data_dir: dataDir, pid: process.pid, version: version() };
+  if (options.output === "json" || options.output === "yaml") terminal.out(`${JSON.stringify(ready)}\n`);
+  else {
+    const loaded = readConfiguration(what.settings);
+    const integrations = loaded.ok ? loaded.config.integrations : [];
+    terminal.out(banner({ ...ready, integrations, guarantees, demo: what.demo?.describe ?? null }, terminal));
+  }
+  if (what.readyFile !== null) writeReadyFile(what.readyFile, ready);
+}
+
+/** Resolves with the name of the first signal that asks for the end. */
+function stopSignal(terminal: Terminal): Promise<NodeJS.Signals> {
+  const { promise, resolve: ask } = Promise.withResolvers<NodeJS.Signals>();
+  let askedAt: number | null = null;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (askedAt === null) {
+      askedAt = performance.now();
+      ask(signal);
+    } else if (signal === "SIGINT" && performance.now() - askedAt > sameWishMs) {
+      terminal.say("stopped without waiting; what was accepted is on disk");
+      process.exit(interruptedCode);
+    }
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  return promise;
+}
+
+function reloadOnHangUp(running: Embedded, terminal: Terminal): () => void {
+  const onHangUp = (): void => {
+    running.reload().then(
+      (result) => {
+        if (result.ok) terminal.say("configuration read again");
+        else terminal.say(`${result.errors}\nthe configuration has errors; the one in force stays`);
+      },
+      (error: unknown) => {
+        terminal.say(`the configuration could not be read again: ${String(error)}`);
+      },
+    );
+  };
+  process.on("SIGHUP", onHangUp);
+  return onHangUp;
+}
