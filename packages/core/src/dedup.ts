@@ -81,11 +81,18 @@ function decideFire(event: AlertEvent, state: AlertState | undefined, draft: Dra
   return draft.passedOn();
 }
 
+/**
+ * A late echo of a closed episode, rather than the alert being back. Senders keep an episode's id and start when it
+ * comes back after a time-out, so an echo is told by coming shortly after the end, and never after an expiry.
+ */
 function isEchoOfClosed(event: AlertEvent, state: AlertState): boolean {
   const ended = state.ended ?? state.sourceTime;
   if (event.episode_id !== undefined && state.episodeNamed) {
-    if (event.episode_id === state.episode.id) return timeOf(event) <= ended;
-    return event.started_ms !== undefined && event.started_ms < state.episode.started_ms;
+    if (event.episode_id !== state.episode.id)
+      return event.started_ms !== undefined && event.started_ms < state.episode.started_ms;
+    if (timeOf(event) > ended || state.resolveReason === "expired") return false;
+    const echoMs = state.neverFired ? engineLimits.earlyResolveEchoMs : engineLimits.echoMs;
+    return event.received_ms - state.last <= echoMs;
   }
   return event.occurred_ms !== undefined && event.occurred_ms < ended;
 }
@@ -269,8 +276,10 @@ const flagOf = {
 
 /** Acknowledge, suppress, comment, update: flags of an open alert, never its status. */
 function decideFlag(event: AlertEvent, state: AlertState | undefined, draft: Draft): Decision {
-  if (state === undefined || state.status === "resolved") return draft.settled("outdated");
   const said = { ...event, flags: { ...event.flags, ...flagOf[event.action as keyof typeof flagOf] } };
+  // Its fire was missed: the sender says that it is firing.
+  if (state === undefined || state.status === "resolved")
+    return event.status === "firing" ? decideFire(said, state, draft) : draft.settled("outdated");
   if (event.action === "update" && event.severity !== "unknown" && event.severity !== state.severity)
     return decideFireWhileFiring(said, state, draft);
   const flags = changedFlags(state, said);

@@ -4,6 +4,10 @@ export const engineLimits = {
   resolvedMemoryMs: 24 * 3_600_000,
   /** How long a resolve without an open alert is remembered, for messages out of order; ms. */
   earlyResolveMemoryMs: 3_600_000,
+  /** How long after a resolve a fire of the same episode counts as its late echo; ms. Later the alert is back. */
+  echoMs: 120_000,
+  /** The same where the resolve came before any fire; ms. */
+  earlyResolveEchoMs: 600_000,
   /** Bounds of the time between two looks at a stale alert; ms. */
   staleCheckMsMin: 5_000,
   staleCheckMsMax: 300_000,

@@ -106,7 +106,6 @@ await t.test("acknowledge, suppress and comment set flags and lines, never the s
   );
   t.match(engine.alert(fingerprint), { status: "firing", flags: { acknowledged: true } });
   t.same(engine.outcomes(), { opened: 1, updated: 2, duplicate: 1 });
-  t.same(engineAfter({ action: "acknowledge", at: 1_000 }).outcomes(), { outdated: 1 });
 });
 
 await t.test("tests, heartbeats, changes and handshakes open nothing and are counted", async (t) => {
@@ -159,4 +158,41 @@ await t.test("a resolved alert is forgotten after its memory, and its detail wit
   engine.pass(25 * 60 * minute);
   t.equal(engine.alert(fingerprint), undefined);
   t.equal(engine.detail(fingerprint), undefined);
+});
+
+await t.test(
+  "an acknowledgement of an alert whose fire was missed opens it; of a resolved one it is outdated",
+  async (t) => {
+    const missed = engineAfter({ action: "acknowledge", at: 1_000 });
+    t.same(missed.outcomes(), { opened: 1 });
+    t.match(missed.alert(fingerprint), { status: "firing", flags: { acknowledged: true } });
+    const over = engineAfter(
+      { at: 1_000 },
+      { action: "resolve", at: 2_000 },
+      { action: "comment", status: "resolved", at: 3_000 },
+    );
+    t.same(over.outcomes(), { opened: 1, resolved: 1, outdated: 1 });
+  },
+);
+
+await t.test(
+  "a fire of a closed episode is an echo shortly after its end and the alert being back later",
+  async (t) => {
+    const episode = { episode_id: "e1", started_ms: 500, occurred_ms: 500 };
+    const resolve = { ...episode, action: "resolve" as const, occurred_ms: 60_000, at: 60_000 };
+    const echo = engineAfter({ ...episode, at: 1_000 }, resolve, { ...episode, at: 70_000 });
+    t.equal(echo.alert(fingerprint)?.status, "resolved");
+    const back = engineAfter({ ...episode, at: 1_000 }, resolve, { ...episode, at: 10 * minute });
+    t.equal(back.alert(fingerprint)?.status, "firing");
+  },
+);
+
+await t.test("an alert that expired here is open again as soon as its sender repeats it", async (t) => {
+  const episode = { episode_id: "e1", started_ms: 500, occurred_ms: 500 };
+  const engine = engineAfter({ ...episode, at: minute, expires_ms: 2 * minute });
+  engine.pass(3 * minute, { delivered: { prom: 150 * second } });
+  t.match(engine.alert(fingerprint), { status: "resolved", resolveReason: "expired" });
+  const again = sampleEvent({ ...episode, at: 3 * minute + second, expires_ms: 5 * minute });
+  engine.deliver([again], again.received_ms);
+  t.equal(engine.alert(fingerprint)?.status, "firing");
 });
