@@ -25,6 +25,8 @@ export interface AlertmanagerOptions {
   readonly repeatInterval?: string;
   /** More of the one receiver, such as `{pagerduty_configs: […]}`. */
   readonly receiver?: Readonly<Record<string, unknown>>;
+  /** More of its environment, such as GOMAXPROCS. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Alertmanager {
@@ -61,7 +63,7 @@ export async function startAlertmanager(options: AlertmanagerOptions): Promise<A
       "--web.external-url=http://alertmanager.example:9093",
     ],
     cwd: join(rootDir, COMPILED_FOLDER),
-    env: await toolEnvironment(rootDir, workDir),
+    env: { ...(await toolEnvironment(rootDir, workDir)), ...options.env },
   });
   try {
     const [, address] = await tool.line(/msg="Listening on" address=(\S+)/);
