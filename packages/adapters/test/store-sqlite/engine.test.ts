@@ -90,8 +90,9 @@ await t.test("a thread that dies leaves an unknown end behind, and the next call
 
 await t.test("a database that cannot be opened fails the opening and every later call", async (t) => {
   const { client } = probe(t, { file: join(t.testdir(), "no such folder", "x.db") });
-  await t.rejects(client.open(), unavailable);
-  await t.rejects(client.call("list", []));
+  const [opening, behind] = [client.open(), client.call("list", [])];
+  await Promise.all([t.rejects(opening, unavailable), t.rejects(behind, unavailable)]);
+  await t.rejects(client.call("list", []), unavailable, "a new thread fares no better");
   const broken = probe(t, { file: "" });
   await t.rejects(broken.client.open(), /no file/);
 });

@@ -21,6 +21,7 @@ export interface WorkerSettings {
 }
 
 interface Waiting {
+  readonly worker: Worker;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -64,11 +65,12 @@ export class WorkerClient {
     this.#closed = true;
     const worker = this.#worker;
     if (worker === null) return;
-    const ended = new Promise<void>((resolve) => {
-      worker.once("exit", () => resolve());
-    });
-    await this.#post(worker, CLOSE, []);
-    await ended;
+    try {
+      await this.#post(worker, CLOSE, []);
+    } finally {
+      // The client ends the thread: a thread that ends itself may take its last answer with it.
+      await worker.terminate();
+    }
   }
 
   #start(): { worker: Worker; opened: Promise<unknown> } {
@@ -78,10 +80,15 @@ export class WorkerClient {
     worker.on("error", (error: unknown) => {
       this.#settings.log.error({ err: error, thread: this.#settings.name }, "a store's thread failed");
     });
-    worker.on("exit", () => this.#abandon(worker));
+    worker.on("exit", () => {
+      this.#abandon(worker, new WinnowError("store_unknown", "The store's thread ended before it answered"));
+    });
     const opened = this.#post(worker, OPEN, [this.#settings.options]);
-    // Who called `open` hears of it; after a restart the calls behind it fail too.
-    opened.catch(() => undefined);
+    // Who called `open` hears the reason; the calls behind it did nothing, and the next one starts another thread.
+    opened.catch(() => {
+      this.#abandon(worker, new WinnowError("store_unavailable", "The database could not be opened"));
+      void worker.terminate();
+    });
     return { worker, opened };
   }
 
@@ -91,7 +98,7 @@ export class WorkerClient {
     return new Promise((resolve, reject) => {
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       worker.postMessage(request);
-      this.#waiting.set(request.id, { resolve, reject });
+      this.#waiting.set(request.id, { worker, resolve, reject });
     });
   }
 
@@ -103,12 +110,13 @@ export class WorkerClient {
     else waiting.resolve(reply.value);
   }
 
-  #abandon(worker: Worker): void {
+  /** Forgets a thread; its calls that have no answer yet end with `error`. */
+  #abandon(worker: Worker, error: WinnowError): void {
     if (this.#worker === worker) this.#worker = null;
-    const left = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { reject } of left) {
-      reject(new WinnowError("store_unknown", "The store's thread ended before it answered"));
+    for (const [id, waiting] of this.#waiting) {
+      if (waiting.worker !== worker) continue;
+      this.#waiting.delete(id);
+      waiting.reject(error);
     }
   }
 }

@@ -21,7 +21,7 @@ export interface Backend {
 export type OpenBackend<Options> = (options: Options, now: () => number) => Backend;
 
 /**
- * The worker's whole life. All calls that are waiting are carried out in order in one transaction and answered once it
+ * The worker's whole life; the client ends it. All calls that are waiting are carried out in order in one transaction and answered once it
  * is durable, so calls that arrive together share one sync and no answer ever tells of what could still be undone.
  * A call that fails takes back its own changes alone.
  */
@@ -75,10 +75,7 @@ class WorkerHost {
       this.#reply({ id: request.id, value: this.#carryOut(request) });
     } catch (error) {
       this.#reply({ id: request.id, failure: toFailure(error) });
-      // Without a database there is nothing to live for: the client starts another worker.
-      if (request.operation === OPEN) this.#port.close();
     }
-    if (request.operation === CLOSE) this.#port.close();
   }
 
   #reply(reply: Reply): void {
