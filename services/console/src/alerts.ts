@@ -9,6 +9,22 @@ export interface AlertFilter {
   readonly severity?: Alert["severity"];
 }
 
+/** An alert with everything that is stored about it. */
+export interface StoredAlert {
+  readonly fingerprint: string;
+  readonly state: AlertState;
+  readonly detail: AlertDetail;
+  /** The newest incident that has it. */
+  readonly incidentId: string | null;
+}
+
+/** Where a scan stands: partition, and the last key seen there. */
+interface ScanPlace {
+  readonly partition: number;
+  readonly after: string | null;
+}
+
+/** Rows looked at in one read. */
 const scanStep = 500;
 
 /** Reads alerts as stage A last committed them. */
@@ -42,40 +58,55 @@ export class Alerts {
     filter: AlertFilter,
     range: { readonly limit: number; readonly cursor?: string },
   ): Promise<{ items: Alert[]; next_cursor: string | null }> {
-    const items: Alert[] = [];
-    let at = parseCursor(range.cursor);
-    while (at.partition < this.#partitions) {
-      const wanted = Math.min(scanStep, Math.max(range.limit - items.length, 1));
-      const step = await this.#step(at, wanted, filter);
-      items.push(...step.alerts);
-      at = step.next;
-      if (items.length >= range.limit) break;
-    }
-    const more = at.partition < this.#partitions;
-    return { items, next_cursor: more ? cursorOf(at) : null };
+    const { alerts, next } = await this.#scan(filter, range.limit, parseCursor(range.cursor));
+    const items = alerts.map(({ state, detail, incidentId }) => alertView(state, detail, incidentId));
+    return { items, next_cursor: next === null ? null : cursorOf(next) };
   }
 
-  async #step(
-    at: { readonly partition: number; readonly after: string | null },
-    limit: number,
+  /** Up to `limit` alerts with all that is stored of them, and whether there are more. */
+  async stored(
     filter: AlertFilter,
-  ): Promise<{ alerts: Alert[]; next: { partition: number; after: string | null } }> {
+    limit: number,
+  ): Promise<{ readonly alerts: readonly StoredAlert[]; readonly more: boolean }> {
+    const { alerts, next } = await this.#scan(filter, limit, { partition: 0, after: null });
+    return { alerts, more: next !== null };
+  }
+
+  async #scan(
+    filter: AlertFilter,
+    limit: number,
+    from: ScanPlace,
+  ): Promise<{ alerts: StoredAlert[]; next: ScanPlace | null }> {
+    const alerts: StoredAlert[] = [];
+    let at = from;
+    while (at.partition < this.#partitions && alerts.length < limit) {
+      const step = await this.#step(at, limit - alerts.length, filter);
+      alerts.push(...step.alerts);
+      at = step.next;
+    }
+    return { alerts, next: at.partition < this.#partitions ? at : null };
+  }
+
+  /** Looks at a fixed number of rows, however few of them fit, and takes up to `room` that do. */
+  async #step(at: ScanPlace, room: number, filter: AlertFilter): Promise<{ alerts: StoredAlert[]; next: ScanPlace }> {
     const place = { stage: "A" as const, partition: at.partition };
-    const rows = await this.#windows.scan(place, { prefix: "a:", after: at.after, limit });
-    const states = rows
+    const rows = await this.#windows.scan(place, { prefix: "a:", after: at.after, limit: scanStep });
+    const fitting = rows
       .map((row) => ({ fingerprint: row.key.slice(2), state: JSON.parse(row.value) as AlertState }))
       .filter(({ state }) => fits(state, filter));
-    const details = await this.#details(
-      place,
-      states.map(({ fingerprint }) => fingerprint),
-    );
-    const incidents = await this.#store.incidentsOfAlerts(states.map(({ fingerprint }) => fingerprint));
+    const states = fitting.slice(0, room);
+    const fingerprints = states.map(({ fingerprint }) => fingerprint);
+    const details = await this.#details(place, fingerprints);
+    const incidents = await this.#store.incidentsOfAlerts(fingerprints);
     const alerts = states.flatMap(({ fingerprint, state }) => {
       const detail = details.get(fingerprint);
-      return detail === undefined ? [] : [alertView(state, detail, incidents.get(fingerprint) ?? null)];
+      const incidentId = incidents.get(fingerprint) ?? null;
+      return detail === undefined ? [] : [{ fingerprint, state, detail, incidentId }];
     });
+    const cut = fitting.length > states.length ? states.at(-1) : undefined;
+    if (cut !== undefined) return { alerts, next: { ...at, after: alertKey(cut.fingerprint) } };
     const last = rows.at(-1);
-    const finished = last === undefined || rows.length < limit;
+    const finished = last === undefined || rows.length < scanStep;
     return { alerts, next: finished ? { partition: at.partition + 1, after: null } : { ...at, after: last.key } };
   }
 
@@ -99,11 +130,11 @@ function fits(state: AlertState, filter: AlertFilter): boolean {
   return filter.integration === undefined || state.integration === filter.integration;
 }
 
-function cursorOf(at: { partition: number; after: string | null }): string {
+function cursorOf(at: ScanPlace): string {
   return Buffer.from(JSON.stringify([at.partition, at.after])).toString("base64url");
 }
 
-function parseCursor(cursor: string | undefined): { partition: number; after: string | null } {
+function parseCursor(cursor: string | undefined): ScanPlace {
   if (cursor === undefined) return { partition: 0, after: null };
   try {
     const [partition, after] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as [unknown, unknown];

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { type Config, type LoadedConfig, loadConfig, WinnowError } from "@winnow/platform";
 import { ruleLanguage } from "@winnow/rules";
 import { sinkTypes } from "@winnow/sinks";
@@ -24,4 +25,13 @@ export function parseListen(text: string): Config["listen"] {
     throw new WinnowError("config_invalid", `${JSON.stringify(text)} is not HOST:PORT`);
   const host = match[1] ?? match[2] ?? "";
   return { host: host === "" ? "127.0.0.1" : host, port };
+}
+
+/** What flags say goes before what the file says. Throws WinnowError `config_invalid`. */
+export function withFlags(config: Config, options: Pick<EmbeddedOptions, "cwd" | "data" | "listen">): Config {
+  return {
+    ...config,
+    ...(options.data === undefined ? {} : { data: resolve(options.cwd, options.data) }),
+    ...(options.listen === undefined ? {} : { listen: parseListen(options.listen) }),
+  };
 }

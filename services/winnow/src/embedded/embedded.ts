@@ -1,5 +1,4 @@
-import { resolve } from "node:path";
-import { consoleRoutes, type Desk, type Verdict } from "@winnow/console";
+import type { Verdict } from "@winnow/console";
 import {
   type Config,
   createLogger,
@@ -9,18 +8,18 @@ import {
   requireConfig,
   Shutdown,
 } from "@winnow/platform";
-import { createHttpServer, Receiver, receiverIdOf, recoverSeqs, webhookRoutes } from "@winnow/receiver";
+import { Receiver, receiverIdOf, recoverSeqs } from "@winnow/receiver";
 import { buildPipeline, startPipeline, stopPipeline } from "../pipeline.ts";
-import { parseListen, readConfiguration } from "./configuration.ts";
-import { consoleOptionsOf } from "./console-options.ts";
+import { readConfiguration, withFlags } from "./configuration.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import { destinationsOf } from "./destinations.ts";
 import { integrationsOf } from "./integrations.ts";
+import { openListeners } from "./listeners.ts";
 import { openStores } from "./open-stores.ts";
 import type { Embedded, EmbeddedOptions } from "./options.ts";
 import { randomIds, sha256, systemClock } from "./platform-parts.ts";
 import { RecordedFeed } from "./recorded-feed.ts";
-import { reloadInto } from "./reload.ts";
+import { problemText, reloadInto } from "./reload.ts";
 import { correlatorOptionsOf, receiverLimitsOf, routerOptionsOf, type Stores } from "./stage-options.ts";
 import { activateRuleSet, StoredRuleBook } from "./stored-rules.ts";
 import { watchMetrics } from "./watch-metrics.ts";
@@ -38,14 +37,6 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     await shutdown.stop();
     throw error;
   }
-}
-
-function withFlags(config: Config, options: EmbeddedOptions): Config {
-  return {
-    ...config,
-    ...(options.data === undefined ? {} : { data: resolve(options.cwd, options.data) }),
-    ...(options.listen === undefined ? {} : { listen: parseListen(options.listen) }),
-  };
 }
 
 async function assemble(
@@ -82,7 +73,9 @@ async function assemble(
       feed.delivered(integration, at);
     },
   });
-  const bound = { url: "" };
+  // Tickets of an earlier run may be written before the listener is open.
+  const { host, port } = config.listen;
+  const bound = { url: `http://${host.includes(":") ? `[${host}]` : host}:${port}` };
   const destinations = destinationsOf(config, { clock, logger, print: options.print });
   const shared = { ...stores, clock, logger, metrics, rules: book, feed };
   const pipeline = buildPipeline(receiver, {
@@ -92,18 +85,21 @@ async function assemble(
   await startPipeline(pipeline);
   shutdown.add({ name: "pipeline", timeoutMs: 20_000, stop: async () => stopPipeline(pipeline) });
   watchMetrics({ ...shared, pipeline, destinations: config.destinations.map(({ name }) => name) });
-
-  const reload = async (): Promise<Verdict> => reloadInto(pipeline, { ...shared, options, token: data.token });
-  const app = createHttpServer(receiver.limits);
-  webhookRoutes(app, receiver);
-  const consoleOptions = consoleOptionsOf(config, { ...shared, pipeline, version: options.version, reload });
-  const desk = await consoleRoutes(app, consoleOptions);
-  await grantToken(desk, data.token);
-  bound.url = await app.listen({ host: config.listen.host, port: config.listen.port });
-  shutdown.add({ name: "http server", timeoutMs: 15_000, stop: async () => app.close() });
+  const inForce = { config };
+  const reload = async (): Promise<Verdict> => reloadInto(pipeline, { ...shared, options, inForce, token: data.token });
+  const { url, alertmanagerUrl } = await openListeners(config, {
+    ...shared,
+    pipeline,
+    shutdown,
+    reload,
+    version: options.version,
+    token: data.token,
+    destinations: () => inForce.config.destinations.map(({ name }) => name),
+  });
+  bound.url = url;
   return {
-    url: bound.url,
-    alertmanagerUrl: null,
+    url,
+    alertmanagerUrl,
     token: data.token,
     dataDir: data.path,
     guarantees: destinations.map(({ settings, sink }) => ({
@@ -113,7 +109,7 @@ async function assemble(
     })),
     reload: async () => {
       const verdict = await reload();
-      return verdict.ok ? { ok: true } : { ok: false, errors: verdict.errors.map((one) => one.message).join("\n") };
+      return verdict.ok ? { ok: true } : { ok: false, errors: verdict.errors.map(problemText).join("\n") };
     },
     stop: async () => {
       receiver.beginClosing();
@@ -125,10 +121,4 @@ async function assemble(
 async function recoverLastSeqs(stores: Stores): Promise<number[]> {
   const receiverId = await receiverIdOf(stores.store, randomIds);
   return recoverSeqs({ log: stores.log, metas: await stores.windows.metas("A"), receiverId });
-}
-
-/** The installation's token may do everything; it is stored hashed like every other. */
-async function grantToken(desk: Desk, token: string): Promise<void> {
-  const known = await desk.tokens.authenticate(`Bearer ${token}`);
-  if (known === null) await desk.tokens.create("installation", ["read", "act", "admin"], token);
 }

@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ProblemItem, Verdict } from "@winnow/console";
-import { WinnowError, type YamlProblem } from "@winnow/platform";
+import { type Config, WinnowError, type YamlProblem } from "@winnow/platform";
 import type { Pipeline } from "../pipeline.ts";
-import { readConfiguration } from "./configuration.ts";
+import { readConfiguration, withFlags } from "./configuration.ts";
 import { destinationsOf } from "./destinations.ts";
 import { integrationsOf } from "./integrations.ts";
 import type { EmbeddedOptions } from "./options.ts";
@@ -14,15 +15,25 @@ export function problemItem(problem: YamlProblem): ProblemItem {
   return { file, line, column, path, message, hint };
 }
 
+/** `file:line:column: message (hint)`, for people. */
+export function problemText({ file, line, column, message, hint }: ProblemItem): string {
+  return `${file}:${line}:${column}: ${message}${hint === null ? "" : ` (${hint})`}`;
+}
+
 /** Reads the configuration again and puts it in force, whole or not at all: an invalid one never unloads a valid one. */
 export async function reloadInto(
   pipeline: Pipeline,
-  parts: Shared & { readonly options: EmbeddedOptions; readonly token: string },
+  parts: Shared & {
+    readonly options: EmbeddedOptions;
+    readonly token: string;
+    /** The configuration that was read last and taken. */
+    readonly inForce: { config: Config };
+  },
 ): Promise<Verdict> {
-  const { options, metrics, logger, clock } = parts;
+  const { options, metrics, logger, clock, inForce } = parts;
   const loaded = readConfiguration(options);
   if (!loaded.ok) return refused(parts, loaded.errors.map(problemItem));
-  const { config } = loaded;
+  const config = withFlags(loaded.config, options);
   try {
     // Everything that can fail is made before anything is changed.
     const integrations = integrationsOf(config, parts.token);
@@ -40,8 +51,33 @@ export async function reloadInto(
     return refused(parts, [{ file, line: 1, column: 1, path: "", message: error.message, hint: null }]);
   }
   metrics.set("winnow_config_last_reload_successful", {}, 1);
+  const warnings = [...loaded.warnings.map(problemItem), ...waiting(inForce.config, config)];
+  inForce.config = config;
+  for (const warning of warnings) logger.warn("the configuration deserves a look", { finding: problemText(warning) });
   logger.info("the configuration was read again");
-  return { ok: true, warnings: loaded.warnings.map(problemItem) };
+  return { ok: true, warnings };
+}
+
+/** Settings that a running process cannot change. */
+const fixedWhileRunning = [
+  "listen",
+  "data",
+  "public_url",
+  "log_level",
+  "partitions",
+  "alertmanager_listen",
+  "retention",
+  "limits",
+] as const satisfies readonly (keyof Config)[];
+
+/** Says which changes wait for the next start, so that nobody waits for them in vain. */
+function waiting(before: Config, now: Config): ProblemItem[] {
+  return fixedWhileRunning
+    .filter((key) => !isDeepStrictEqual(before[key], now[key]))
+    .map((key) => {
+      const message = `a change of ${key} takes effect at the next start`;
+      return { file: now.file ?? "(defaults)", line: 1, column: 1, path: key, message, hint: null };
+    });
 }
 
 function refused(parts: Shared, errors: readonly ProblemItem[]): Verdict {

@@ -15,6 +15,7 @@ export function watchMetrics(
     "partition",
     Array.from({ length: log.partitions }, (_, partition) => String(partition)),
   );
+  metrics.allow("limit", ["open_alerts"]);
   metrics.set("winnow_config_last_reload_successful", {}, 1);
   metrics.onScrape(async () => {
     const accounting = await readAccounting(log, windows);

@@ -1,0 +1,53 @@
+import { consoleRoutes, type Desk, type Verdict } from "@winnow/console";
+import type { Config, Shutdown } from "@winnow/platform";
+import { alertmanagerApi, createHttpServer, webhookRoutes } from "@winnow/receiver";
+import type { Pipeline } from "../pipeline.ts";
+import { alertReader } from "./alert-reader.ts";
+import { consoleOptionsOf } from "./console-options.ts";
+import type { Shared } from "./stage-options.ts";
+
+export interface ListenerParts extends Shared {
+  readonly pipeline: Pipeline;
+  readonly shutdown: Shutdown;
+  readonly version: string;
+  /** The installation's token. */
+  readonly token: string;
+  /** Names of the destinations in force. */
+  readonly destinations: () => readonly string[];
+  reload(): Promise<Verdict>;
+}
+
+export interface Listeners {
+  readonly url: string;
+  /** Base URL of Alertmanager's API on its own listener; null without one. */
+  readonly alertmanagerUrl: string | null;
+}
+
+/** How long open requests may take to end; ms. */
+const closeMs = 15_000;
+
+/** Opens the doors: webhooks, dialects and console on one listener, Alertmanager's API on a second where it is asked for. */
+export async function openListeners(config: Config, parts: ListenerParts): Promise<Listeners> {
+  const { pipeline, shutdown, version } = parts;
+  const { receiver } = pipeline;
+  const reader = alertReader({ ...parts, partitions: parts.log.partitions });
+  const app = createHttpServer(receiver.limits);
+  webhookRoutes(app, receiver);
+  alertmanagerApi(app, { receiver, reader, version });
+  await grantToken(await consoleRoutes(app, consoleOptionsOf(config, parts)), parts.token);
+  const url = await app.listen({ host: config.listen.host, port: config.listen.port });
+  shutdown.add({ name: "http server", timeoutMs: closeMs, stop: async () => app.close() });
+  const own = config.alertmanager_listen;
+  if (own === null) return { url, alertmanagerUrl: null };
+  const dialect = createHttpServer(receiver.limits);
+  alertmanagerApi(dialect, { receiver, reader, version, integration: own.integration });
+  const alertmanagerUrl = await dialect.listen({ host: own.listen.host, port: own.listen.port });
+  shutdown.add({ name: "alertmanager listener", timeoutMs: closeMs, stop: async () => dialect.close() });
+  return { url, alertmanagerUrl };
+}
+
+/** The installation's token may do everything; it is stored hashed like every other. */
+async function grantToken(desk: Desk, token: string): Promise<void> {
+  const known = await desk.tokens.authenticate(`Bearer ${token}`);
+  if (known === null) await desk.tokens.create("installation", ["read", "act", "admin"], token);
+}
