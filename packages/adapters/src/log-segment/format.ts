@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import type { Topic } from "@winnow/contracts";
 
 /** Version of the files. A newer one is refused with `data_dir_newer`. */
-export const formatVersion = 1;
+const formatVersion = 1;
 
 /** Bytes in front of a record's payload. */
 export const frameBytes = 32;

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { dirname } from "node:path";
 import type { Topic } from "@winnow/contracts";
-import { writeError } from "./errors.ts";
+import { readError, writeError } from "./errors.ts";
 import type { Settings } from "./options.ts";
 import { Partition } from "./partition.ts";
 import type { Segment } from "./segment.ts";
@@ -98,7 +98,9 @@ async function birth(settings: Settings, found: PartitionFiles): Promise<Partiti
  */
 async function recoverTail(settings: Settings, last: Segment): Promise<{ tail: Tail; file: number }> {
   const { files, log } = settings;
-  const tail = await readTail(files, last, last.bytes);
+  const tail = await readTail(files, last, last.bytes).catch((error: unknown) => {
+    throw readError(error, last.path);
+  });
   if (tail.bytes < last.bytes) {
     const fields = { file: last.path, from_byte: tail.bytes, to_byte: last.bytes, end_offset: tail.endOffset };
     log.warn(fields, "cutting the torn end of the log; nothing in it was ever confirmed");

@@ -12,7 +12,7 @@ interface Place {
 }
 
 /** Where records stand in a file: sparse, learned while writing and reading. */
-export class SegmentIndex {
+class SegmentIndex {
   readonly #steps: Place[];
   #hints: Place[] = [];
 

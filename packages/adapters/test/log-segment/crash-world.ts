@@ -23,7 +23,7 @@ class Ledger {
 }
 
 /** Seeded numbers in [0, 1): mulberry32. */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -91,6 +91,11 @@ export class CrashWorld {
     const trimming = this.#log.trim("alerts", partition, ledger.allowed).catch(() => undefined);
     await Promise.race([trimming, this.#stopped]);
     await this.settle();
+  }
+
+  /** From here on what was refused must never come. */
+  holdRefusals(): void {
+    for (const { fates } of this.#ledgers) for (const one of fates) if (one.state === "refused") one.state = "gone";
   }
 
   /** Ends the process in one of three ways, opens the log again and checks it. */

@@ -85,9 +85,26 @@ await t.test("whatever fails, stops or is forgotten, what was accepted stays onc
         if (world.problems.length > 0) throw new Error(world.problems.join("\n"));
       },
     ),
-    { numRuns: 600 },
+    { numRuns: 300 },
   );
   for (const [name, count] of Object.entries(total)) t.ok(count > 0, `${name} happened ${count} times`);
+});
+
+await t.test("a refusal holds over a power cut right behind it, when the disk works again", async (t) => {
+  for (let seed = 0; seed < 60; seed += 1) {
+    const world = new CrashWorld(seed);
+    await world.start();
+    world.append(0, 40);
+    await world.settle();
+    const call = seed % 3 === 0 ? "write" : "sync";
+    world.disk.faults.push({ call, errno: "EIO", skip: 0, times: 1 });
+    for (let n = 0; n < 3; n += 1) world.append(0, 40);
+    await world.settle();
+    world.holdRefusals();
+    await world.restart("power");
+    t.equal(world.seen.refused, 3);
+    t.same(world.problems, [], `seed ${seed}`);
+  }
 });
 
 const scenario: readonly Command[] = [

@@ -215,7 +215,11 @@ await t.test("below the free-space floor alerts are refused first, then all, and
       return free;
     },
   });
-  const nextAsked = () => new Promise<void>((resolve) => asked.push(resolve));
+  const nextAsked = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    asked.push(resolve);
+    return promise;
+  };
   const dir = directory(t);
   const log = await openLog(t, { dir, fs: watched.files, clock, log: lines, freeSpaceFloorBytes: 1000 });
   t.same(await appendAll(log, [0]), [undefined]);
@@ -295,12 +299,16 @@ function smallDisk(t: Test, size: string): string {
   const dir = join(directory(t), "small");
   mkdirSync(dir);
   mount(dir, size);
-  t.teardown(() => execFileSync("umount", ["-l", dir]));
+  t.teardown(() => run("umount", ["-l", dir]));
   return dir;
 }
 
 function mount(dir: string, size: string): void {
-  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", dir], { stdio: "pipe" });
+  run("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", dir]);
+}
+
+function run(command: string, args: readonly string[]): void {
+  execFileSync(command, args, { stdio: "pipe" });
 }
 
 /** Why mounting is not allowed here, false where it is. */
@@ -308,7 +316,7 @@ function noMount(): string | false {
   const dir = mkdtempSync(join(tmpdir(), "winnow-mount-"));
   try {
     mount(dir, "1m");
-    execFileSync("umount", ["-l", dir]);
+    run("umount", ["-l", dir]);
     return false;
   } catch (error) {
     return `NOT TESTED, a small file system cannot be mounted here: ${String(error)}`;

@@ -102,6 +102,28 @@ await t.test("a group of which only later records reached the disk is cut as a w
   t.equal(lines.of("error").length, 0);
 });
 
+await t.test("places learned in a tail that is cut are forgotten with it", async (t) => {
+  const dir = directory(t);
+  const log = await openLog(t, { dir });
+  await log.append("alerts", 0, [tickRecord(0)]);
+  await log.append(
+    "alerts",
+    0,
+    // Longer than what will stand in their place, so that their bytes lie behind it.
+    Array.from({ length: 3000 }, (_, n) => tickRecord(1_000_000_000 + n)),
+  );
+  await log.close();
+  const [, second = 0] = framesOf(join(dir, first));
+  flip(join(dir, first), second);
+  const again = await openLog(t, { dir, cacheBytesMax: 0 });
+  t.match(await again.status("alerts", 0), { end_offset: 1 });
+  const others = Array.from({ length: 3000 }, (_, n) => tickRecord(1 + n));
+  await again.append("alerts", 0, others);
+  for (let offset = 1; offset < 3001; offset += 250) {
+    t.equal(numberOf((await again.read("alerts", 0, offset, 1))[0] as StoredRecord), offset);
+  }
+});
+
 await t.test("a damaged record with durable ones behind it is never skipped: reads stop before it", async (t) => {
   const dir = await closedLog(t, 5);
   const path = join(dir, first);

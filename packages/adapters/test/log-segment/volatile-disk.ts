@@ -214,5 +214,5 @@ function changed(content: Buffer, one: Change): Buffer {
 }
 
 function forever(): Promise<never> {
-  return new Promise(() => undefined);
+  return Promise.withResolvers<never>().promise;
 }
