@@ -101,8 +101,7 @@ async function run(order: LoadOrder): Promise<LoadReport> {
 
 process.once("message", (order: LoadOrder) => {
   void run(order).then((report) => {
-    process.send?.(report, undefined, {}, () => {
-      process.disconnect();
-    });
+    process.send?.(report);
+    process.disconnect?.();
   });
 });
