@@ -71,7 +71,7 @@ await t.test("outputs are taken by their chain, however they were gathered into 
           [4, 0, 0],
         ]),
       ),
-    (error: unknown) => hasCode(error, "input_gap"),
+    { code: "input_gap" },
   );
   t.throws(
     () =>
