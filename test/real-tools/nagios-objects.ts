@@ -17,101 +17,15 @@ export interface NagiosHost {
   readonly services?: readonly NagiosService[];
 }
 
-/** The command definitions and the names under which the contact uses them. */
-export interface NagiosNotifyCommands {
-  readonly definitions: string;
-  readonly host: string;
-  readonly service: string;
-}
-
 export interface NagiosObjectOptions {
   readonly workDir: string;
   readonly hosts: readonly NagiosHost[];
-  readonly notifyCommands: NagiosNotifyCommands;
+  /** Definitions that bring a contact called `winnow`. */
+  readonly contact: string;
   readonly maxCheckAttempts: number;
   /** Seconds until a standing problem is notified again. */
   readonly notificationIntervalSeconds: number;
   readonly flapDetection: boolean;
-}
-
-const HOST_FIELDS = [
-  "winnow=nagios/1",
-  "object=host",
-  "notificationtype=$NOTIFICATIONTYPE$",
-  "hostname=$HOSTNAME$",
-  "hostaddress=$HOSTADDRESS$",
-  "hostalias=$HOSTALIAS$",
-  "hostgroupnames=$HOSTGROUPNAMES$",
-  "hoststate=$HOSTSTATE$",
-  "hoststatetype=$HOSTSTATETYPE$",
-  "hostattempt=$HOSTATTEMPT$",
-  "maxhostattempts=$MAXHOSTATTEMPTS$",
-  "hostoutput=$HOSTOUTPUT$",
-  "longhostoutput=$LONGHOSTOUTPUT$",
-  "hostperfdata=$HOSTPERFDATA$",
-  "hostproblemid=$HOSTPROBLEMID$",
-  "lasthostproblemid=$LASTHOSTPROBLEMID$",
-  "hosteventid=$HOSTEVENTID$",
-  "hostnotificationnumber=$HOSTNOTIFICATIONNUMBER$",
-  "lasthoststatechange=$LASTHOSTSTATECHANGE$",
-  "hostdurationsec=$HOSTDURATIONSEC$",
-];
-
-const SERVICE_FIELDS = [
-  "winnow=nagios/1",
-  "object=service",
-  "notificationtype=$NOTIFICATIONTYPE$",
-  "hostname=$HOSTNAME$",
-  "hostaddress=$HOSTADDRESS$",
-  "hostalias=$HOSTALIAS$",
-  "hostgroupnames=$HOSTGROUPNAMES$",
-  "hoststate=$HOSTSTATE$",
-  "servicedesc=$SERVICEDESC$",
-  "servicegroupnames=$SERVICEGROUPNAMES$",
-  "servicestate=$SERVICESTATE$",
-  "servicestatetype=$SERVICESTATETYPE$",
-  "serviceattempt=$SERVICEATTEMPT$",
-  "maxserviceattempts=$MAXSERVICEATTEMPTS$",
-  "serviceoutput=$SERVICEOUTPUT$",
-  "longserviceoutput=$LONGSERVICEOUTPUT$",
-  "serviceperfdata=$SERVICEPERFDATA$",
-  "serviceproblemid=$SERVICEPROBLEMID$",
-  "lastserviceproblemid=$LASTSERVICEPROBLEMID$",
-  "serviceeventid=$SERVICEEVENTID$",
-  "servicenotificationnumber=$SERVICENOTIFICATIONNUMBER$",
-  "lastservicestatechange=$LASTSERVICESTATECHANGE$",
-  "servicedurationsec=$SERVICEDURATIONSEC$",
-];
-
-const COMMON_FIELDS = [
-  "notificationauthor=$NOTIFICATIONAUTHOR$",
-  "notificationcomment=$NOTIFICATIONCOMMENT$",
-  "timet=$TIMET$",
-  "longdatetime=$LONGDATETIME$",
-  "adminemail=$ADMINEMAIL$",
-];
-
-/**
- * The two commands that people put into their Nagios. The URL is $USER9$ and the token $USER10$ of resource.cfg. Each
- * field stands in single quotes: Nagios takes quotes, `$`, `&`, `|`, `<`, `>`, `~` and backticks out of outputs,
- * authors and comments, but leaves backslashes in, which double quotes would read.
- */
-export const WINNOW_NOTIFY_COMMANDS: NagiosNotifyCommands = {
-  definitions: [
-    notifyCommand("notify-host-by-winnow", HOST_FIELDS),
-    notifyCommand("notify-service-by-winnow", SERVICE_FIELDS),
-  ].join("\n"),
-  host: "notify-host-by-winnow",
-  service: "notify-service-by-winnow",
-};
-
-function notifyCommand(name: string, fields: readonly string[]): string {
-  const curl = "curl -fsS -m 20 --retry 3 -o /dev/null -H 'Authorization: Bearer $USER10$'";
-  const parts = [...fields, ...COMMON_FIELDS].map((field) => `--data-urlencode '${field}'`);
-  return block("command", {
-    command_name: name,
-    command_line: [curl, ...parts, "'$USER9$'"].join(" \\\n    "),
-  });
 }
 
 export interface NagiosMainOptions {
@@ -162,9 +76,9 @@ export function nagiosStateFile(workDir: string, host: number, service?: number)
   return join(workDir, "states", service === undefined ? `host-${host}` : `service-${host}-${service}`);
 }
 
-/** All objects: one contact, and per host and service a check that reads its state file. */
+/** All objects: the contact, and per host and service a check that reads its state file. */
 export function nagiosObjects(options: NagiosObjectOptions): string {
-  const { workDir, hosts, notifyCommands, flapDetection } = options;
+  const { workDir, hosts, contact, flapDetection } = options;
   const days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
   const watched = {
     max_check_attempts: String(options.maxCheckAttempts),
@@ -186,16 +100,7 @@ export function nagiosObjects(options: NagiosObjectOptions): string {
       ...Object.fromEntries(days.map((day) => [day, "00:00-24:00"])),
     }),
     block("command", { command_name: "check_file", command_line: `/bin/sh ${join(workDir, "check.sh")} $ARG1$` }),
-    notifyCommands.definitions,
-    block("contact", {
-      contact_name: "winnow",
-      host_notification_period: "24x7",
-      service_notification_period: "24x7",
-      host_notification_options: "d,u,r,f,s",
-      service_notification_options: "w,u,c,r,f,s",
-      host_notification_commands: notifyCommands.host,
-      service_notification_commands: notifyCommands.service,
-    }),
+    contact,
     ...groups(
       "hostgroup",
       hosts.flatMap((host) => host.groups ?? []),

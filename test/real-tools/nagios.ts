@@ -3,14 +3,8 @@ import { mkdir, mkdtemp, open, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { toolEnvironment } from "./debian-packages.ts";
-import {
-  type NagiosHost,
-  type NagiosNotifyCommands,
-  nagiosMainFile,
-  nagiosObjects,
-  nagiosStateFile,
-  WINNOW_NOTIFY_COMMANDS,
-} from "./nagios-objects.ts";
+import { type NagiosHost, nagiosMainFile, nagiosObjects, nagiosStateFile } from "./nagios-objects.ts";
+import { documentedObjects, documentedResources } from "./nagios-readme.ts";
 import { runCommand } from "./run-command.ts";
 import { startTool, type Tool } from "./tool-process.ts";
 
@@ -23,10 +17,9 @@ export interface NagiosOptions {
   readonly workDir: string;
   /** All start as OK and UP. */
   readonly hosts: readonly NagiosHost[];
-  /** $USER1$… of resource.cfg by number; the default commands want 9 (URL) and 10 (token). */
-  readonly users: Readonly<Record<number, string>>;
-  /** Default: the commands that Winnow's documentation gives. */
-  readonly notifyCommands?: NagiosNotifyCommands;
+  /** Where notifications go. The commands and the contact are those of Winnow's page for Nagios. */
+  readonly url: string;
+  readonly token: string;
   /** Default: 1, so that the first bad check is a hard state. */
   readonly maxCheckAttempts?: number;
   /** Default: 3600. */
@@ -106,15 +99,14 @@ async function writeFiles(options: NagiosOptions, socketDir: string): Promise<vo
   const objects = nagiosObjects({
     workDir,
     hosts,
-    notifyCommands: options.notifyCommands ?? WINNOW_NOTIFY_COMMANDS,
+    contact: documentedObjects(),
     maxCheckAttempts: options.maxCheckAttempts ?? 1,
     notificationIntervalSeconds: options.notificationIntervalSeconds ?? 3600,
     flapDetection: options.flapDetection ?? false,
   });
-  const users = Object.entries(options.users).map(([number, value]) => `$USER${number}$=${value}\n`);
   await writeFile(join(workDir, "nagios.cfg"), nagiosMainFile({ workDir, socketDir, user: username, group }));
   await writeFile(join(workDir, "objects.cfg"), objects);
-  await writeFile(join(workDir, "resource.cfg"), users.join(""), { mode: 0o600 });
+  await writeFile(join(workDir, "resource.cfg"), documentedResources(options), { mode: 0o600 });
   await writeFile(join(workDir, "check.sh"), CHECK_SCRIPT);
 }
 
