@@ -44,8 +44,7 @@ function memory(texts: Readonly<Record<string, string>>): ConfigFiles {
       const fits = new RegExp(`^${baseDir}/${pattern.replace(/\./g, "\\.").replace("*", "[^/]*")}$`);
       return Object.keys(texts)
         .filter((path) => fits.test(path))
-        .map((path) => path.slice(baseDir.length + 1))
-        .toReversed();
+        .map((path) => path.slice(baseDir.length + 1));
     },
   };
 }

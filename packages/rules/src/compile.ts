@@ -12,7 +12,7 @@ import type { Hash } from "@winnow/ports";
 import { compileCondition, type FactTest } from "./condition-test.ts";
 import { ruleSetDigest } from "./digest.ts";
 import { alertReader, routeReader } from "./fields.ts";
-import { compileGrouping } from "./group-key.ts";
+import { compileGrouping, type Grouping } from "./group-key.ts";
 import { type RegexEngine, re2Engine } from "./regex.ts";
 import { RuleIndex } from "./rule-index.ts";
 import { conditionFailed, groupingFailed, stageFailed } from "./why-not.ts";
@@ -29,13 +29,14 @@ export interface CompileOptions {
  */
 export function compileRuleSet(set: RuleSet, options: CompileOptions): CompiledRuleSet {
   const regex = options.regex ?? re2Engine;
-  const entries = set.rules.map((rule) => compileRule(rule, regex));
   const last = set.rules.at(-1);
   if (last === undefined || last.id !== catchAllRuleId || last.match.length > 0 || last.stage !== "live") {
     throw new WinnowError("config_invalid", `the last rule of a set is "${catchAllRuleId}" and takes every alert`);
   }
   const active = set.rules.flatMap((rule, position) => (rule.stage === "off" ? [] : [{ position, rule }]));
   const index = new RuleIndex(active);
+  const parts = new SharedParts(regex);
+  const entries = set.rules.map((rule, position) => compileRule(rule, parts, index.filedUnder(position)));
   const routes = set.routes.map((route) => ({ route, tests: compileRoute(route.match, regex) }));
   return {
     digest: ruleSetDigest(set, options.hash),
@@ -56,16 +57,45 @@ export function compileRuleSet(set: RuleSet, options: CompileOptions): CompiledR
 
 interface Entry {
   readonly rule: Rule;
+  /** In the order of the rule, for explanations. */
   readonly conditions: readonly { readonly condition: Condition; readonly test: FactTest<AlertFacts> }[];
-  readonly group: (facts: AlertFacts) => RuleMatch | null;
+  /** What is left to test once the index has named the rule. */
+  readonly tests: readonly FactTest<AlertFacts>[];
+  readonly group: Grouping;
 }
 
-function compileRule(rule: Rule, regex: RegexEngine): Entry {
-  const conditions = rule.match.map((condition) => ({
-    condition,
-    test: compileCondition(condition, { reader: alertReader, regex }),
-  }));
-  return { rule, conditions, group: compileGrouping(rule) };
+/**
+ * Compiles equal conditions and equal groupings once: the rules of a set share most of theirs, and what is shared
+ * stays in the processor's cache.
+ */
+class SharedParts {
+  readonly #regex: RegexEngine;
+  readonly #tests = new Map<string, FactTest<AlertFacts>>();
+  readonly #groupings = new Map<string, Grouping>();
+
+  constructor(regex: RegexEngine) {
+    this.#regex = regex;
+  }
+
+  test(condition: Condition): FactTest<AlertFacts> {
+    const key = JSON.stringify(condition);
+    const test = this.#tests.get(key) ?? compileCondition(condition, { reader: alertReader, regex: this.#regex });
+    this.#tests.set(key, test);
+    return test;
+  }
+
+  grouping({ group_by, on_missing }: Rule): Grouping {
+    const key = JSON.stringify([group_by, on_missing]);
+    const grouping = this.#groupings.get(key) ?? compileGrouping({ group_by, on_missing });
+    this.#groupings.set(key, grouping);
+    return grouping;
+  }
+}
+
+function compileRule(rule: Rule, parts: SharedParts, filedUnder: Condition | undefined): Entry {
+  const conditions = rule.match.map((condition) => ({ condition, test: parts.test(condition) }));
+  const tests = conditions.filter(({ condition }) => condition !== filedUnder).map(({ test }) => test);
+  return { rule, conditions, tests, group: parts.grouping(rule) };
 }
 
 function compileRoute(match: readonly Condition[], regex: RegexEngine): readonly FactTest<RouteFacts>[] {
@@ -73,7 +103,7 @@ function compileRoute(match: readonly Condition[], regex: RegexEngine): readonly
 }
 
 function holds(entry: Entry, facts: AlertFacts): boolean {
-  for (const { test } of entry.conditions) if (!test(facts)) return false;
+  for (const test of entry.tests) if (!test(facts)) return false;
   return true;
 }
 
@@ -83,10 +113,12 @@ function firstMatch(facts: AlertFacts, entries: readonly Entry[], index: RuleInd
   for (let position = candidates.next(); position >= 0; position = candidates.next()) {
     const entry = entries[position];
     if (entry === undefined || !holds(entry, facts)) continue;
-    const match = entry.group(facts);
-    if (match === null) continue;
-    if (entry.rule.stage === "live") return shadow.length === 0 ? match : { ...match, shadow };
-    shadow.push(match);
+    const group = entry.group(facts);
+    if (group === null) continue;
+    const { rule } = entry;
+    const { groupKey, missing } = group;
+    if (rule.stage !== "live") shadow.push({ rule, groupKey, missing });
+    else return shadow.length === 0 ? { rule, groupKey, missing } : { rule, groupKey, missing, shadow };
   }
   throw new WinnowError("config_invalid", "no rule took the alert: the catch-all is missing");
 }
@@ -106,8 +138,7 @@ function refusal(facts: AlertFacts, entry: Entry): WhyNot | null {
   const { rule } = entry;
   const failing = entry.conditions.find(({ test }) => !test(facts));
   if (failing !== undefined) return conditionFailed(rule, failing.condition, facts);
-  const match = entry.group(facts);
-  if (match === null) {
+  if (entry.group(facts) === null) {
     const missing = compileGrouping({ ...rule, on_missing: "shared" })(facts)?.missing ?? [];
     return groupingFailed(rule, missing[0] ?? "");
   }

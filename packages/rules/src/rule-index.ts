@@ -25,6 +25,7 @@ export class RuleIndex {
   readonly #plain: readonly PlainSlot[];
   readonly #keyed: readonly KeyedSlot[];
   readonly #always: Positions = [];
+  readonly #filed = new Map<number, Condition>();
 
   constructor(rules: readonly { readonly position: number; readonly rule: Rule }[]) {
     const plain = new Map<string, PlainSlot>();
@@ -37,11 +38,17 @@ export class RuleIndex {
         continue;
       }
       const { condition, path } = filed;
+      this.#filed.set(position, condition);
       const byValue = path.kind === "plain" ? slotOf(plain, path).byValue : keyOf(keyed, path);
       for (const value of new Set(condition.values)) push(byValue, value, position);
     }
     this.#plain = [...plain.values()];
     this.#keyed = [...keyed.values()];
+  }
+
+  /** The condition that the rule is filed under: it holds for every candidate and need not be tested again. */
+  filedUnder(position: number): Condition | undefined {
+    return this.#filed.get(position);
   }
 
   /** Positions of the rules that can fit, in rising order, each once. */
