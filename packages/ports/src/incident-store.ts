@@ -53,16 +53,16 @@ export interface DeadLetterChange {
 
 /**
  * All that C changes in one commit, in one transaction with its position and marks. Timeline rows, members and wishes
- * are of incidents that are stored or in the same batch. Dead-letter changes take effect before the batch's notes; each
- * `retried` counts as an attempt, and a note that comes again makes its dead letter wait again.
+ * are of incidents that are stored or in the same batch. Dead letters and what people decided about them take effect in
+ * the order given, so that it does not matter where commits fall; each `retried` counts as an attempt, a note that comes
+ * again makes its dead letter wait again, and a change of an unknown dead letter does nothing.
  */
 export interface RecordBatch {
   readonly incidents: readonly IncidentRow[];
   readonly members: readonly { readonly incident_id: string; readonly member: IncidentMember }[];
   readonly timeline: readonly { readonly incident_id: string; readonly row: TimelineRowStored }[];
   readonly wishes: readonly DeliveryWish[];
-  readonly dead_letters: readonly DeadLetterNote[];
-  readonly dead_letter_changes: readonly DeadLetterChange[];
+  readonly dead_letters: readonly (DeadLetterNote | DeadLetterChange)[];
 }
 
 export interface DeliveryRow {

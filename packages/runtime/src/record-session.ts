@@ -11,15 +11,7 @@ import {
   type Wish,
 } from "@winnow/core";
 import { WinnowError } from "@winnow/platform";
-import type {
-  CommitMeta,
-  CommitResult,
-  DeadLetterChange,
-  EventLog,
-  IncidentRecorder,
-  RecordBatch,
-  StoredRecord,
-} from "@winnow/ports";
+import type { CommitMeta, CommitResult, EventLog, IncidentRecorder, RecordBatch, StoredRecord } from "@winnow/ports";
 import { Marks } from "./marks.ts";
 import { checkPosition, type PartitionSession } from "./partition-loop.ts";
 import type { RuleBook } from "./rule-book.ts";
@@ -47,7 +39,6 @@ class Gathering {
   readonly timeline: Row<"timeline">[] = [];
   readonly wishes = new Map<string, Wish>();
   readonly deadLetters: Row<"dead_letters">[] = [];
-  readonly deadLetterChanges: DeadLetterChange[] = [];
 
   add(id: string | null, decision: RecordDecision): void {
     if (decision.incident !== null && id !== null) this.incidents.set(id, decision.incident);
@@ -60,7 +51,7 @@ class Gathering {
       this.wishes.set(key, { ...wish, urgent });
     }
     if (decision.deadLetter !== null) this.deadLetters.push(decision.deadLetter);
-    if (decision.deadLetterChange !== null) this.deadLetterChanges.push(decision.deadLetterChange);
+    if (decision.deadLetterChange !== null) this.deadLetters.push(decision.deadLetterChange);
   }
 
   batch(): RecordBatch {
@@ -70,7 +61,6 @@ class Gathering {
       timeline: this.timeline,
       wishes: [...this.wishes.values()],
       dead_letters: this.deadLetters,
-      dead_letter_changes: this.deadLetterChanges,
     };
   }
 }

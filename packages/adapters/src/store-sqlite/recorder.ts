@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { IncidentMember } from "@winnow/contracts";
+import type { DeadLetterNote, IncidentMember } from "@winnow/contracts";
 import type { CommitMeta, DeadLetterChange, IncidentRecorder, IncidentRow, RecordBatch, Refusal } from "@winnow/ports";
 import { command, query } from "./engine/database.ts";
 import { assert } from "./engine/failure.ts";
@@ -80,8 +80,9 @@ function batchWriter(db: DatabaseSync, coalesceMs: number): (batch: RecordBatch)
       append(incident_id, entry);
     }
     for (const wanted of batch.wishes) wish(wanted);
-    for (const change of batch.dead_letter_changes) deadLetters.change(change);
-    for (const note of batch.dead_letters) deadLetters.put(note);
+    for (const step of batch.dead_letters)
+      if ("state" in step) deadLetters.change(step);
+      else deadLetters.put(step);
   };
 }
 
@@ -134,7 +135,7 @@ function memberWriter(db: DatabaseSync): (incidentId: string, member: IncidentMe
 }
 
 function deadLetterWriter(db: DatabaseSync): {
-  put: (note: RecordBatch["dead_letters"][number]) => void;
+  put: (note: DeadLetterNote) => void;
   change: (change: DeadLetterChange) => void;
 } {
   const put = command(

@@ -228,7 +228,7 @@ export const readerCases: readonly IncidentCase[] = [
       const recorder = await new Recorder(store).claim();
       const notes = [0, 1, 1, 2, 3].map((at, n) => deadLetter(`d${n}`, sampleMs + at));
       await recorder.commit({ dead_letters: notes });
-      await recorder.commit({ dead_letter_changes: [{ id: "d1", state: "discarded" }] });
+      await recorder.commit({ dead_letters: [{ id: "d1", state: "discarded" }] });
       const read = async (filter: object) =>
         (await walk((cursor) => store.deadLetters({ ...filter, limit: 2, ...from(cursor) })))
           .flat()

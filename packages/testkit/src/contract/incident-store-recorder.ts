@@ -206,7 +206,7 @@ export const recorderCases: readonly IncidentCase[] = [
       await recorder.commit({ dead_letters: [deadLetter("d1"), deadLetter("d2")] });
       t.strictSame(await store.deadLetter("d1"), { ...deadLetter("d1"), attempts: 0, state: "waiting" });
       await recorder.commit({
-        dead_letter_changes: [
+        dead_letters: [
           { id: "d1", state: "retried" },
           { id: "d2", state: "discarded" },
           { id: "unknown", state: "discarded" },
@@ -215,11 +215,34 @@ export const recorderCases: readonly IncidentCase[] = [
       t.strictSame(await store.deadLetter("d1"), { ...deadLetter("d1"), attempts: 1, state: "retried" });
       t.strictSame(await store.deadLetter("d2"), { ...deadLetter("d2"), attempts: 0, state: "discarded" });
       await recorder.commit({
-        dead_letters: [{ ...deadLetter("d1"), bytes: 3 }],
-        dead_letter_changes: [{ id: "d1", state: "retried" }],
+        dead_letters: [
+          { id: "d1", state: "retried" },
+          { ...deadLetter("d1"), bytes: 3 },
+        ],
       });
       t.strictSame(await store.deadLetter("d1"), { ...deadLetter("d1"), bytes: 3, attempts: 2, state: "waiting" });
       t.equal(await store.deadLetter("unknown"), null);
+    },
+  ],
+  [
+    "a dead letter and what people decide about it take effect in order, also in one commit",
+    async (t, place) => {
+      const store = await place.connect();
+      const recorder = await new Recorder(store).claim();
+      await recorder.commit({
+        dead_letters: [
+          { id: "d1", state: "retried" },
+          deadLetter("d1"),
+          { id: "d1", state: "retried" },
+          deadLetter("d1"),
+          { id: "d1", state: "discarded" },
+          deadLetter("d2"),
+          { id: "d2", state: "retried" },
+          deadLetter("d2"),
+        ],
+      });
+      t.strictSame(await store.deadLetter("d1"), { ...deadLetter("d1"), attempts: 1, state: "discarded" });
+      t.strictSame(await store.deadLetter("d2"), { ...deadLetter("d2"), attempts: 1, state: "waiting" });
     },
   ],
 ];

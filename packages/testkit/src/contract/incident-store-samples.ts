@@ -127,7 +127,6 @@ const emptyBatch: RecordBatch = {
   timeline: [],
   wishes: [],
   dead_letters: [],
-  dead_letter_changes: [],
 };
 
 export function batch(more: Partial<RecordBatch>): RecordBatch {

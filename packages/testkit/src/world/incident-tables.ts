@@ -102,14 +102,14 @@ export class IncidentTables {
     }
     for (const { incident_id, row } of batch.timeline) this.#tell(incident_id, row);
     for (const wish of batch.wishes) this.deliveries.wish(wish);
-    for (const { id, state } of batch.dead_letter_changes) {
-      const letter = this.deadLetters.get(id);
-      const attempts = (letter?.attempts ?? 0) + (state === "retried" ? 1 : 0);
-      if (letter !== undefined) this.deadLetters.set(id, { ...letter, state, attempts });
-    }
-    for (const note of batch.dead_letters) {
-      const attempts = this.deadLetters.get(note.id)?.attempts ?? 0;
-      this.deadLetters.set(note.id, { ...note, attempts, state: "waiting" });
+    for (const step of batch.dead_letters) {
+      const letter = this.deadLetters.get(step.id);
+      const attempts = letter?.attempts ?? 0;
+      if (!("state" in step)) this.deadLetters.set(step.id, { ...step, attempts, state: "waiting" });
+      else if (letter !== undefined) {
+        const more = step.state === "retried" ? 1 : 0;
+        this.deadLetters.set(step.id, { ...letter, state: step.state, attempts: attempts + more });
+      }
     }
   }
 
