@@ -2,7 +2,7 @@ import { type FaultCounts, faultAt, type OperationFault } from "@winnow/testkit"
 import { Chaos, rough } from "./chaos.ts";
 import { Cluster } from "./cluster.ts";
 import { judge } from "./oracles.ts";
-import { heartbeats, partitions, scenarioOf, startMs, troubleMs } from "./scenario.ts";
+import { heartbeats, partitions, scenarioOf, startMs } from "./scenario.ts";
 import { Outside } from "./senders.ts";
 import { type Tampering, untampered } from "./tampering.ts";
 
@@ -33,7 +33,6 @@ const heartbeatMs = 12_000;
 const restMsMax = 900_000;
 /** Timers nearer than this are waited for: holds, delays, expiries, the memory of incidents. */
 const horizonMs = 120_000;
-const deliveriesPerRun = { calm: 14, random: 22 };
 
 /** Runs one case to its end and judges it. */
 export async function runCase(options: CaseOptions): Promise<CaseResult> {
@@ -51,11 +50,12 @@ export async function runCase(options: CaseOptions): Promise<CaseResult> {
         return null;
       },
     };
-  else if (faults === "random") chaos.begin(rough);
+  else if (faults === "random") chaos.begin({ ...rough, ...options.tampering?.roughness });
   else cluster.operations.plan = faultAt(faults.at, faults.kind);
-  schedule(cluster, outside, scenarioOf(seed, random ? deliveriesPerRun.random : deliveriesPerRun.calm));
+  const scenario = scenarioOf(seed, random ? "long" : "brief");
+  schedule(cluster, outside, scenario);
   cluster.startAll();
-  await cluster.time.runUntil(startMs + troubleMs);
+  await cluster.time.runUntil(startMs + scenario.untilMs);
   if (random) chaos.end();
   const rested = await rest(cluster, outside);
   cluster.counts.add("lease_taken_over", cluster.incidents.deliveries.takenOver);

@@ -9,15 +9,19 @@ export interface Roughness {
   readonly faultRate: number;
   /** Faults of the world between operations. */
   readonly worldFaults: number;
+  /** Probability that the power fails soon after a process crashed. */
+  readonly cutAfterCrash: number;
   readonly moods: VendorMoods;
 }
 
 export const rough: Roughness = {
   faultRate: 0.012,
   worldFaults: 9,
+  cutAfterCrash: 0.05,
   moods: { lateCommit: 0.12, cutReply: 0.12, slowConnect: 0.06, closes: 0.15 },
 };
 
+const cutAfterCrashMs = [300, 4_000] as const;
 const zombieSleepsMs = [200, 6_000] as const;
 const zombieLivesMs = [500, 5_000] as const;
 
@@ -38,6 +42,13 @@ export class Chaos {
     const { random, time, operations, vendor } = this.#cluster;
     operations.plan = randomFaults(random.fork(), roughness.faultRate);
     vendor.moods = roughness.moods;
+    operations.onCrash = (process) => {
+      this.#cluster.crash(process);
+      if (!random.chance(roughness.cutAfterCrash)) return;
+      time.after(random.between(...cutAfterCrashMs), () => {
+        if (!this.#over) this.#powerCut();
+      });
+    };
     this.#outside.ackLoss = 0.05;
     for (let n = 0; n < 6; n += 1)
       time.after(random.between(500, troubleMs), () => {
@@ -70,7 +81,7 @@ export class Chaos {
     vendor.moods = calmVendor;
     this.#outside.ackLoss = 0;
     for (const zombie of this.#zombies) zombie.kill();
-    for (const role of roles) if (role.process === null) this.#cluster.start(role);
+    for (const role of roles) if (role.process?.alive !== true) this.#cluster.start(role);
   }
 
   #anyRole(): Role | undefined {

@@ -58,7 +58,7 @@ export interface Role {
   readonly loops: Map<string, AbortController>;
 }
 
-const settings: LoopSettings = { commitMs: 250, commitEvents: 12, verifyMs: 4_000, readBytes: 1024, trimMs: 10_000 };
+const settings: LoopSettings = { commitMs: 250, commitEvents: 12, verifyMs: 6_000, readBytes: 1024, trimMs: 10_000 };
 const restartMs = [100, 1_500] as const;
 const rejoinMs = 1_000;
 /** So few that states are evicted and loaded again all the time. */
@@ -261,7 +261,7 @@ export class Cluster {
       at,
       async (token, signal) => {
         const session = await open(token, signal);
-        return tampering.session?.(session, at) ?? session;
+        return tampering.session?.(session, { ...at, clock: process.clock }) ?? session;
       },
       {
         log,

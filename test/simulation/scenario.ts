@@ -1,5 +1,12 @@
 import { hash as digest } from "node:crypto";
-import { type ActionRecord, type AlertEvent, type DeadLetterNote, type Rule, type RuleSet } from "@winnow/contracts";
+import {
+  type ActionRecord,
+  type AlertEvent,
+  type DeadLetterAction,
+  type DeadLetterNote,
+  type Rule,
+  type RuleSet,
+} from "@winnow/contracts";
 import { type CompiledRuleSet, partitionOf } from "@winnow/core";
 import { catchAllRule, compileRuleSet, parseRules } from "@winnow/rules";
 import { Random, type ReceivedItem } from "@winnow/testkit";
@@ -8,6 +15,8 @@ export const partitions = 4;
 export const startMs = 1_790_000_000_000;
 /** Until when senders send and things go wrong, ms after the start. */
 export const troubleMs = 30_000;
+/** A short run for the enumeration, where every operation is a case. */
+const briefMs = 14_000;
 
 export const sha256 = (text: string): string => digest("sha256", text);
 
@@ -21,7 +30,7 @@ export interface Delivery {
 export interface PlannedAction {
   readonly atMs: number;
   readonly id: string;
-  readonly action: ActionRecord["action"];
+  readonly action: ActionRecord["action"] | DeadLetterAction["action"];
   readonly pick: number;
 }
 
@@ -34,6 +43,7 @@ export interface Scenario {
   readonly deliveries: readonly Delivery[];
   readonly actions: readonly PlannedAction[];
   readonly activations: readonly Activation[];
+  readonly untilMs: number;
 }
 
 /** Alerts with this label cannot be decided: A, its timers, or B throw. */
@@ -63,7 +73,9 @@ function scopesApart(count: number): string[] {
 }
 
 const scopes = scopesApart(3);
-const teams = ["a", "a", "b", "b", "b", "c", "c", "d", "a", "c"] as const;
+const teams = ["a", "a", "b", "b", "b", "c", "c", "d", "a", "c", "d"] as const;
+/** Where each kind of poison takes effect, by the number of the alert. */
+const poisons: Readonly<Record<number, string>> = { 8: "b", 9: "timer", 10: "a" };
 
 const alerts: readonly Alert[] = teams.map((team, n) => ({
   name: `alert ${n}`,
@@ -74,7 +86,7 @@ const alerts: readonly Alert[] = teams.map((team, n) => ({
   integration: n % 2 === 0 ? "even" : "odd",
   host: `host-${n}`,
   expiresMs: n % 3 === 0 ? 6_000 : null,
-  poison: n === 8 ? "b" : n === 9 ? "timer" : null,
+  poison: poisons[n] ?? null,
 }));
 // The alerts below min_alerts have to meet in one scope.
 const together = scopes[0] ?? "";
@@ -151,10 +163,10 @@ function itemOf(random: Random, id: string, atMs: number): ReceivedItem {
   return eventOf(alert, id, { ...said, severity: random.pick(severities) });
 }
 
-function deliveriesOf(random: Random, count: number): Delivery[] {
+function deliveriesOf(random: Random, span: Span): Delivery[] {
   const deliveries: Delivery[] = [];
-  for (let n = 0; n < count; n += 1) {
-    const atMs = random.between(0, troubleMs - 6_000);
+  for (let n = 0; n < span.deliveries; n += 1) {
+    const atMs = random.between(0, span.ms - 4_000);
     const earlier = deliveries.at(-1);
     if (earlier !== undefined && random.chance(0.1)) {
       // The sender says the same again.
@@ -227,25 +239,47 @@ const eager = ruleSet([
 export const ruleSets: ReadonlyMap<string, CompiledRuleSet> = new Map([usual, eager].map((set) => [set.digest, set]));
 export const initialRules: CompiledRuleSet = ruleSet([]);
 
-const activations: readonly Activation[] = [
-  { atMs: 500, set: usual },
-  { atMs: 9_000, set: eager },
-  // A rollback: an old digest under a new generation.
-  { atMs: 16_000, set: usual },
-];
+function activationsOf(span: Span): Activation[] {
+  return [
+    { atMs: 500, set: usual },
+    { atMs: span.ms * 0.3, set: eager },
+    // A rollback: an old digest under a new generation.
+    { atMs: span.ms * 0.55, set: usual },
+  ];
+}
 
-function actionsOf(random: Random): PlannedAction[] {
-  const kinds = ["ack", "note", "note", "resolve", "note", "ack"] as const;
-  return kinds.map((action, n) => ({
-    atMs: random.between(4_000, troubleMs - 4_000),
+function actionsOf(random: Random, span: Span): PlannedAction[] {
+  return span.actions.map((action, n) => ({
+    atMs: random.between(4_000, span.ms - 3_000),
     id: `action-${n}`,
     action,
     pick: random.between(0, 1_000),
   }));
 }
 
+interface Span {
+  readonly ms: number;
+  readonly deliveries: number;
+  readonly actions: readonly PlannedAction["action"][];
+}
+
+const spans = {
+  brief: { ms: briefMs, deliveries: 11, actions: ["ack", "note", "resolve", "retry"] },
+  long: {
+    ms: troubleMs,
+    deliveries: 22,
+    actions: ["ack", "note", "note", "resolve", "note", "ack", "retry", "discard"],
+  },
+} as const satisfies Record<string, Span>;
+
 /** What is sent and done in one run; the same seed gives the same. */
-export function scenarioOf(seed: number, deliveries: number): Scenario {
+export function scenarioOf(seed: number, length: keyof typeof spans): Scenario {
   const random = new Random(seed);
-  return { deliveries: deliveriesOf(random, deliveries), actions: actionsOf(random), activations };
+  const span = spans[length];
+  return {
+    deliveries: deliveriesOf(random, span),
+    actions: actionsOf(random, span),
+    activations: activationsOf(span),
+    untilMs: span.ms,
+  };
 }

@@ -1,4 +1,4 @@
-import type { LogValue } from "@winnow/contracts";
+import type { ActionRecord, DeadLetterAction, LogValue } from "@winnow/contracts";
 import { partitionOf } from "@winnow/core";
 import { hasCode } from "@winnow/platform";
 import type { Placement, ReceivedItem } from "@winnow/testkit";
@@ -74,24 +74,32 @@ export class Outside {
     void this.#act(action);
   }
 
-  async #act(action: PlannedAction): Promise<void> {
-    const rows = [...this.#cluster.incidents.incidents.values()];
-    const row = rows[action.pick % Math.max(1, rows.length)];
-    if (row !== undefined) {
-      const { snapshot } = row;
-      const at = this.#cluster.time.now;
-      const item = {
-        type: "action" as const,
-        action_id: action.id,
-        incident_id: snapshot.incident_id,
-        action: action.action,
-        actor: "person",
-        text: action.action === "note" ? `note ${action.id}` : "",
-        at_ms: at,
-      };
-      await this.#append(partitionOf(snapshot.scope, partitions), { kind: "actions", at_ms: at, items: [item] });
+  async #act(planned: PlannedAction): Promise<void> {
+    const item = this.#itemOf(planned);
+    if (item !== null) {
+      const key = item.type === "action" ? this.#scopeOf(item.incident_id) : item.id;
+      const value = { kind: "actions" as const, at_ms: item.at_ms, items: [item] };
+      await this.#append(partitionOf(key, partitions), value);
     }
     this.#waiting -= 1;
+  }
+
+  /** The record of an action, on some incident or dead letter that exists by now; null while there is none. */
+  #itemOf({ id, action, pick }: PlannedAction): ActionRecord | DeadLetterAction | null {
+    const { incidents, time } = this.#cluster;
+    const at = { actor: "person", at_ms: time.now };
+    if (action === "retry" || action === "discard") {
+      const letter = someOf([...incidents.deadLetters.keys()], pick);
+      return letter === undefined ? null : { type: "dead_letter_action", id: letter, action, ...at };
+    }
+    const incident = someOf([...incidents.incidents.keys()], pick);
+    if (incident === undefined) return null;
+    const text = action === "note" ? `note ${id}` : "";
+    return { type: "action", action_id: id, incident_id: incident, action, text, ...at };
+  }
+
+  #scopeOf(incidentId: string): string {
+    return this.#cluster.incidents.incidents.get(incidentId)?.snapshot.scope ?? "";
   }
 
   /** Puts rules in force: stored, made the newest generation, then in every partition until all have it. */
@@ -140,4 +148,8 @@ export class Outside {
       this.#cluster.time.after(ms, resolve);
     });
   }
+}
+
+function someOf<Item>(items: readonly Item[], pick: number): Item | undefined {
+  return items[pick % Math.max(1, items.length)];
 }

@@ -1,10 +1,13 @@
 import type { correlateStage, dedupStage } from "@winnow/core";
-import type { EventLog, TicketSink, WindowStore } from "@winnow/ports";
+import type { Clock, EventLog, TicketSink, WindowStore } from "@winnow/ports";
 import type { PartitionSession } from "@winnow/runtime";
 import type { DiskFlaws, VirtualProcess, WindowFlaws, WorkingIncidentStore } from "@winnow/testkit";
+import type { Roughness } from "./chaos.ts";
 
 /** What a planted break puts in the place of a sound part. The product itself carries no switch. */
 export interface Tampering {
+  /** Makes the moments more frequent at which the break can show. */
+  readonly roughness?: Partial<Roughness>;
   readonly disk?: Partial<DiskFlaws>;
   readonly windowTables?: Partial<WindowFlaws>;
   /** The stages' appends are answered from the cache. */
@@ -21,7 +24,7 @@ export interface Tampering {
   readonly stageB?: (stage: typeof correlateStage) => typeof correlateStage;
   readonly session?: (
     session: PartitionSession,
-    at: { readonly stage: string; readonly partition: number },
+    at: { readonly stage: string; readonly partition: number; readonly clock: Clock },
   ) => PartitionSession;
 }
 

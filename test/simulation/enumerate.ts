@@ -1,0 +1,24 @@
+import { type OperationFault, operationFaults } from "@winnow/testkit";
+import { runCase } from "./case.ts";
+
+/** One fault at one operation of the calm run of a seed. */
+export interface EnumeratedCase {
+  readonly seed: number;
+  readonly at: number;
+  readonly kind: OperationFault;
+}
+
+/**
+ * Every operation of a seed's calm run: one that changes something with every kind of fault; one that only reads, or
+ * looks for deliveries every second, with one kind each, in turn, since its faults all come to "no answer" or a crash.
+ */
+export async function casesOf(seed: number): Promise<EnumeratedCase[]> {
+  const calm = await runCase({ seed, faults: "calm" });
+  if (calm.violations.length > 0)
+    throw new Error(`seed ${seed} fails without any fault: ${calm.violations.join("; ")}`);
+  return calm.operations.flatMap(({ name, effect }, at) => {
+    if (effect && name !== "deliveries.lease") return operationFaults.map((kind) => ({ seed, at, kind }));
+    const kinds = effect ? operationFaults : (["crash", "fails"] as const);
+    return [{ seed, at, kind: kinds[at % kinds.length] ?? "crash" }];
+  });
+}
