@@ -3,7 +3,7 @@ import { StateCache } from "../src/state-cache.ts";
 
 await t.test("what was not loaded is missing, what the store does not have is absent", async (t) => {
   const cache = new StateCache([], 10);
-  t.throws(() => cache.read("a"), { key: "a" });
+  t.throws(() => cache.read("a"), { message: "state a is not loaded" });
   cache.loaded(["a", "b"], [{ key: "a", value: '{"n":1}', deadline_ms: 5, changed_at: 3 }]);
   t.same(cache.read("a"), { n: 1 });
   t.equal(cache.read("b"), undefined);
@@ -50,6 +50,6 @@ await t.test("states leave the memory only after their commit, oldest first", as
   );
   t.equal(cache.read("a"), 1);
   cache.committed();
-  t.throws(() => cache.read("a"), { key: "a" });
+  t.throws(() => cache.read("a"), { message: "state a is not loaded" });
   t.equal(cache.read("b"), 2);
 });
