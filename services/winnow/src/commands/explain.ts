@@ -75,7 +75,7 @@ function isEvent(bytes: Buffer): boolean {
 /** The rules in their order: those that did not take the alert, then the one that did. */
 function render(one: Explanation, { paint }: Terminal): string {
   const { reason } = one;
-  const { decided, ...evidence } = reason.evidence ?? {};
+  const { decided, group_key: _, ...evidence } = reason.evidence ?? {};
   const state = one.incident_id === null ? "in no incident" : `in incident ${one.incident_id}`;
   const head = `${one.fingerprint ?? "alert"}  ${state}${decided === undefined ? "" : `, ${plain(String(decided))}`}`;
   const nots = one.why_not.map((not) => `  ${paint("red", "✗")} ${whyNotText(not, paint)}`);

@@ -2,7 +2,7 @@ import { usage } from "./exit-codes.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const outputFormats = ["table", "wide", "json", "yaml"] as const;
-export type OutputFormat = (typeof outputFormats)[number];
+type OutputFormat = (typeof outputFormats)[number];
 
 /** Options that every command has. */
 export interface CommonOptions {

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "commander";
 
 /** `new,acknowledged` as a list. */
-export function commaList(text: string): readonly string[] {
+function commaList(text: string): readonly string[] {
   const words = text.split(",").map((word) => word.trim());
   if (words.includes("")) throw new InvalidArgumentError("Write it like a,b,c.");
   return words;

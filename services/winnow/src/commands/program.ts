@@ -77,7 +77,18 @@ async function report(error: unknown, terminal: Terminal): Promise<number> {
     return error.exitCode;
   }
   const { WinnowError } = await import("@winnow/platform");
-  if (error instanceof WinnowError) terminal.say(`${head} ${error.message} (${error.code})`);
-  else terminal.say(`${head} a fault in Winnow\n${error instanceof Error ? error.stack : String(error)}`);
+  if (error instanceof WinnowError) {
+    // Findings in a file carry their own codes and places.
+    const code = error.message.includes("\n") ? "" : ` (${error.code})`;
+    terminal.say(`${head} ${error.message}${code}`);
+  } else if (isSystemError(error)) {
+    terminal.say(`${head} ${error.message}`);
+    if (error.code === "EADDRINUSE") terminal.say("  hint: another process listens there; port 0 picks a free one");
+  } else terminal.say(`${head} a fault in Winnow\n${error instanceof Error ? error.stack : String(error)}`);
   return exitCodes.failed;
+}
+
+/** What the operating system refused: a matter of the machine, not of the program. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && "code" in error;
 }

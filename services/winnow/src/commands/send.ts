@@ -153,11 +153,14 @@ function summary(receipts: readonly unknown[]): string {
     known.reduce((total, receipt) => total + (of(receipt) ?? 0), 0);
   const accepted = sum((receipt) => receipt.accepted);
   const dead = sum((receipt) => receipt.dead_lettered);
-  const ids = known.length === 1 && known[0]?.id !== undefined ? ` (delivery ${known[0].id})` : "";
   // Alertmanager's API answers with nothing but 200.
   const head =
     known.length === 0 ? `sent in ${count(receipts.length, "request")}` : `${count(accepted, "alert")} accepted`;
   const warnings = known.flatMap(({ warnings: said = [] }) => said);
-  const lines = [...new Set(warnings.map((one) => `  ${one.code} ${one.path}: ${plain(one.message)}`))];
-  return `${[`${head}${dead > 0 ? `, ${dead} could not be read: see \`winnow dlq ls\`` : ""}${ids}`, ...lines].join("\n")}\n`;
+  const lines = [
+    ...new Set(
+      warnings.map((one) => `  ${one.code}${one.path === "" ? "" : ` at ${plain(one.path)}`}: ${plain(one.message)}`),
+    ),
+  ];
+  return `${[`${head}${dead > 0 ? `, ${dead} could not be read: see \`winnow dlq ls\`` : ""}`, ...lines].join("\n")}\n`;
 }

@@ -3,8 +3,12 @@ import type { Ready } from "./ready-file.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface BannerFacts extends Ready {
+  /** Where Alertmanager's API has a listener of its own; null without one. */
+  readonly alertmanagerUrl: string | null;
   readonly integrations: readonly IntegrationConfig[];
   readonly guarantees: readonly { readonly destination: string; readonly mode: string; readonly guarantee: string }[];
+  /** How the `winnow` command is called here. */
+  readonly command: string;
   /** What the demo does; null without one. */
   readonly demo: string | null;
 }
@@ -20,6 +24,9 @@ export function banner(facts: BannerFacts, { paint }: Pick<Terminal, "paint">): 
     `  URL    ${paint("cyan", url)}`,
     `  token  ${paint("cyan", token)}`,
     `  data   ${data_dir}`,
+    ...(facts.alertmanagerUrl === null
+      ? []
+      : [`  also   ${paint("cyan", facts.alertmanagerUrl)} (Alertmanager's API)`]),
     ...modes.map((text, index) => `  ${index === 0 ? "to     " : "       "}${text}`),
     ...(facts.demo === null ? [] : [`  demo   ${facts.demo}`]),
   ];
@@ -27,8 +34,8 @@ export function banner(facts: BannerFacts, { paint }: Pick<Terminal, "paint">): 
     title("In another terminal:"),
     "",
     `  export WINNOW_URL=${url} WINNOW_TOKEN=${token}`,
-    "  winnow send alertmanager",
-    "  winnow get incidents",
+    `  ${facts.command} send alertmanager`,
+    `  ${facts.command} get incidents`,
   ];
   const blocks = [
     head,

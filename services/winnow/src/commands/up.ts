@@ -88,15 +88,19 @@ function announce(
   { options, terminal }: Invocation<UpOptions>,
 ): void {
   if (running.warnings !== "") terminal.say(running.warnings);
-  const { url, token, dataDir, guarantees } = running;
+  const { url, token, dataDir, alertmanagerUrl, guarantees } = running;
   const ready = { url, token, data_dir: dataDir, pid: process.pid, version: version() };
+  // Before the words: who has read them may look for the file.
+  if (what.readyFile !== null) writeReadyFile(what.readyFile, ready);
   if (options.output === "json" || options.output === "yaml") terminal.out(`${JSON.stringify(ready)}\n`);
   else {
     const loaded = readConfiguration(what.settings);
+    // Started by npm, the command is not on the path of a shell.
+    const command = terminal.env.all["npm_lifecycle_event"] === undefined ? "winnow" : "npx winnow";
     const integrations = loaded.ok ? loaded.config.integrations : [];
-    terminal.out(banner({ ...ready, integrations, guarantees, demo: what.demo?.describe ?? null }, terminal));
+    const demo = what.demo?.describe ?? null;
+    terminal.out(banner({ ...ready, alertmanagerUrl, integrations, guarantees, command, demo }, terminal));
   }
-  if (what.readyFile !== null) writeReadyFile(what.readyFile, ready);
 }
 
 /** Resolves with the name of the first signal that asks for the end. */
