@@ -61,6 +61,8 @@ interface Attempt {
   readonly leasedUntil: number;
   readonly content: TicketContent;
   readonly newestSeq: number;
+  /** There are further lines that one update could not take. */
+  readonly hasMoreNotes: boolean;
 }
 
 /** Brings one destination to the desired state of every incident. The only place that retries. */
@@ -188,7 +190,8 @@ export class DeliveryWorker {
       url: `${this.#deps.publicUrl()}/v1/incidents/${row.incident_id}`,
       predecessor: row.generation > 1 ? await this.#predecessor(row) : null,
     };
-    return { row, token, leasedUntil, content, newestSeq: lines.at(-1)?.seq ?? row.applied_seq };
+    const newestSeq = lines.at(-1)?.seq ?? row.applied_seq;
+    return { row, token, leasedUntil, content, newestSeq, hasMoreNotes: lines.length === notesPerUpdate };
   }
 
   async #predecessor(row: DeliveryRow): Promise<string | null> {
@@ -270,8 +273,9 @@ export class DeliveryWorker {
   ): Promise<void> {
     const { row, content } = attempt;
     const created = done === "ticket_created" || done === "ticket_adopted";
-    // A new ticket is open: what has happened to the incident since must still be told.
-    const complete = !created || (content.incident.state === "new" && done === "ticket_created");
+    // A new ticket is open: what has happened to the incident since must still be told, as must notes that found no room.
+    const isCurrent = !created || (content.incident.state === "new" && done === "ticket_created");
+    const complete = isCurrent && !attempt.hasMoreNotes;
     const version = done === "ticket_adopted" ? (row.sent_version ?? 0) : content.incident.version;
     const seq = done === "ticket_adopted" ? (row.sent_seq ?? 0) : attempt.newestSeq;
     await this.#settle(row, attempt.token, {
@@ -388,9 +392,11 @@ export class DeliveryWorker {
     if (result.kind === "gone") return this.#succeed(attempt, result);
     if (result.kind !== "done") return this.#stillUnknown(attempt, result);
     if (result.value) {
+      const version = row.sent_version ?? row.applied_version;
+      const complete = !attempt.hasMoreNotes && notes.length === attempt.content.notes.length;
       await this.#settle(row, attempt.token, {
         delivery_state: "idle",
-        applied_version: row.sent_version ?? row.applied_version,
+        applied_version: complete ? version : Math.max(0, version - 1),
         applied_seq: sentSeq,
         due_ms: null,
         last_error: null,
