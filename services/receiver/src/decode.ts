@@ -14,7 +14,7 @@ export interface RawBody {
   readonly contentEncoding: string | undefined;
 }
 
-export type DecodeFault =
+type DecodeFault =
   | "body_too_large"
   | "empty_body"
   | "encoding_invalid"

@@ -156,11 +156,21 @@ export class Receiver {
     this.#readySinceMs = this.clock.now();
   }
 
-  /** Decode, normalise, write: resolves when the delivery is durable, or says why it is not. */
+  /** A sender's delivery: decode, normalise, write. Resolves when it is durable, or says why it is not. */
   async take(delivery: Delivery, startedAt: number, traceparent: string | undefined): Promise<Receipt> {
     const { metrics, onDelivered } = this.#options;
+    const receipt = await this.store(delivery, traceparent);
+    if (receipt.kind === "unavailable") return receipt;
+    metrics.observe("winnow_ack_seconds", (this.clock.monotonic() - startedAt) / 1_000);
+    onDelivered?.(delivery.integration.name, delivery.receivedMs);
+    return receipt;
+  }
+
+  /** The same for bytes that were received before: they say nothing about whether their integration is alive now. */
+  async store(delivery: Delivery, traceparent?: string): Promise<Receipt> {
+    const { logger, metrics } = this.#options;
     const { name } = delivery.integration;
-    const intaken = await intake(delivery, { limits: this.limits, logger: this.#options.logger });
+    const intaken = await intake(delivery, { limits: this.limits, logger });
     try {
       await this.#write(intaken, delivery.receivedMs, traceparent);
     } catch (error) {
@@ -169,8 +179,6 @@ export class Receiver {
     metrics.add("winnow_events_received_total", { integration: name }, intaken.items.length);
     metrics.add("winnow_events_accepted_total", { integration: name }, intaken.accepted);
     for (const { code } of intaken.rejections) this.#count(name, code);
-    metrics.observe("winnow_ack_seconds", (this.clock.monotonic() - startedAt) / 1_000);
-    onDelivered?.(name, delivery.receivedMs);
     return receiptOf(intaken);
   }
 

@@ -6,7 +6,7 @@ export type Item = EventsRecord["items"][number];
 /** Items of one log record, in order. */
 export type Chunk = readonly Item[];
 
-export function partitionOfItem(item: Item, partitions: number): number {
+function partitionOfItem(item: Item, partitions: number): number {
   return "fingerprint" in item
     ? partitionOf(alertPartitionKey(item.tenant, item.fingerprint), partitions)
     : partitionOf(item.id, partitions);

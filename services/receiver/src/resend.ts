@@ -1,4 +1,5 @@
 import type { AlertEvent } from "@winnow/contracts";
+import { WinnowError } from "@winnow/platform";
 import { type Delivery, intake } from "./intake.ts";
 import type { GuardedIntegration } from "./integrations.ts";
 import type { Receiver } from "./receiver.ts";
@@ -38,10 +39,15 @@ export async function resend(
   const alone = await intake(delivery, receiver);
   const batch = { ...delivery, bytes: Buffer.concat([Buffer.from("["), stored.body, Buffer.from("]")]) };
   const better = alone.accepted === 0 && (await intake(batch, receiver)).accepted > 0 ? batch : delivery;
-  const receipt = await receiver.take(better, receiver.clock.monotonic(), undefined);
-  return receipt.kind === "stored"
-    ? { accepted: receipt.accepted, dead_lettered: receipt.deadLettered }
-    : { accepted: 0, dead_lettered: 0 };
+  const receipt = await receiver.store(better);
+  switch (receipt.kind) {
+    case "stored":
+      return { accepted: receipt.accepted, dead_lettered: receipt.deadLettered };
+    case "too_large":
+      return { accepted: 0, dead_lettered: 1 };
+    case "unavailable":
+      throw new WinnowError("log_write_failed", "the dead letter could not be stored again");
+  }
 }
 
 function deliveryOf(receiver: Receiver, integration: GuardedIntegration, stored: StoredBody): Delivery {

@@ -2,7 +2,7 @@ import type { AlertDraft } from "@winnow/contracts";
 import { authKinds, type Normalised, type RejectedItem, type Source, type SourceBody } from "@winnow/sources";
 
 /** A draft with the fields that every alert has. */
-export function draftOf(name: string, more: Partial<AlertDraft> = {}): AlertDraft {
+function draftOf(name: string, more: Partial<AlertDraft> = {}): AlertDraft {
   return {
     kind: "alert",
     action: "fire",

@@ -14,7 +14,7 @@ import { listSource } from "./sources.ts";
 export const token = "correct-horse-battery-staple";
 
 /** A clock that stands still until it is moved. */
-export class FakeClock implements Clock {
+class FakeClock implements Clock {
   time = Date.parse("2026-11-24T10:00:00Z");
 
   now(): number {
