@@ -278,12 +278,23 @@ export interface TokenStore {
   revokeToken(id: string, at_ms: number): Promise<boolean>;
 }
 
+/** Lets old things go in small steps, so that no single call holds the store for long. */
+export interface IncidentPruner {
+  /**
+   * Removes up to `limit` incidents that were resolved before `before_ms`, with members, timeline and deliveries, and as
+   * many dead letters that somebody decided about before then. An incident with a delivery that is not settled stays.
+   * Resolves with the number of incidents and dead letters removed; below `limit` there is nothing more to remove.
+   */
+  prune(before_ms: number, limit: number): Promise<number>;
+}
+
 export interface IncidentStore
   extends IncidentRecorder,
     DeliveryQueue,
     IncidentReader,
     RuleSetStore,
     FactStore,
-    TokenStore {
+    TokenStore,
+    IncidentPruner {
   close(): Promise<void>;
 }

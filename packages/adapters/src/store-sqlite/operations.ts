@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { IncidentStore } from "@winnow/ports";
 import { queueOperations } from "./delivery-queue.ts";
+import { pruneOperations } from "./prune.ts";
 import { readerOperations } from "./reader.ts";
 import { type RecorderOptions, recorderOperations } from "./recorder.ts";
 import { factOperations, ruleSetOperations, tokenOperations } from "./settings.ts";
@@ -49,6 +50,7 @@ export const incidentOperationKinds = {
   tokens: "read",
   putToken: "write",
   revokeToken: "write",
+  prune: "write",
 } as const satisfies Record<IncidentOperation, "read" | "write">;
 
 /** The whole port over one open database. */
@@ -60,5 +62,6 @@ export function incidentOperations(db: DatabaseSync, options: RecorderOptions, n
     ...ruleSetOperations(db),
     ...factOperations(db),
     ...tokenOperations(db),
+    ...pruneOperations(db),
   };
 }

@@ -1,6 +1,7 @@
 import type { IncidentStore } from "@winnow/ports";
 import type { Test } from "tap";
 import { incidentModelCases } from "./incident-store-model.ts";
+import { pruneCases } from "./incident-store-prune.ts";
 import { queueCases } from "./incident-store-queue.ts";
 import { readerCases } from "./incident-store-reader.ts";
 import { recorderCases } from "./incident-store-recorder.ts";
@@ -58,6 +59,7 @@ export async function incidentStoreContract(t: Test, harness: IncidentStoreHarne
     ...queueCases,
     ...settleCases,
     ...readerCases,
+    ...pruneCases,
     ...settingsCases,
     ...incidentModelCases,
   ];
