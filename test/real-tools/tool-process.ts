@@ -18,6 +18,8 @@ export interface Tool {
   output(): string;
   /** The first line that matches, of those seen and those to come. Rejects when the program ends or time is up. */
   line(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
+  /** Resolves when it has ended, with its exit code or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
   /** Ends the program and all that it started; done when they are gone. */
   stop(): Promise<void>;
 }
@@ -47,7 +49,7 @@ export function startTool(options: ToolOptions): Tool {
   for (const input of [stdout, stderr]) {
     createInterface({ input }).on("line", lines.hear);
   }
-  const closed = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<number | NodeJS.Signals>();
   child.once("exit", () => {
     // What the program left behind goes, too. The guard is still in the group, so the id can be nobody else's.
     signal(-pid, "SIGKILL");
@@ -55,13 +57,15 @@ export function startTool(options: ToolOptions): Tool {
   // Read, so that its end is seen: `close` then means that the guard is gone as well.
   guard.resume();
   child.once("close", (code, signalName) => {
-    lines.end(`ended with ${signalName ?? code}`);
-    closed.resolve();
+    const end = signalName ?? code ?? 1;
+    lines.end(`ended with ${end}`);
+    closed.resolve(end);
   });
   return {
     pid,
     output: lines.text,
     line: lines.find,
+    ended: closed.promise,
     stop: async () => {
       if (child.exitCode === null && child.signalCode === null) {
         signal(pid, "SIGTERM");
