@@ -18,6 +18,7 @@ import { openListeners } from "./listeners.ts";
 import { openStores } from "./open-stores.ts";
 import type { Embedded, EmbeddedOptions } from "./options.ts";
 import { randomIds, sha256, systemClock } from "./platform-parts.ts";
+import { startPruning } from "./pruning.ts";
 import { RecordedFeed } from "./recorded-feed.ts";
 import { problemText, reloadInto } from "./reload.ts";
 import { correlatorOptionsOf, receiverLimitsOf, routerOptionsOf, type Stores } from "./stage-options.ts";
@@ -85,6 +86,8 @@ async function assemble(
   await startPipeline(pipeline);
   shutdown.add({ name: "pipeline", timeoutMs: 20_000, stop: async () => stopPipeline(pipeline) });
   watchMetrics({ ...shared, pipeline, destinations: config.destinations.map(({ name }) => name) });
+  const stopPruning = startPruning(stores.store, { maxAgeMs: config.retention.incidents.max_age, clock, logger });
+  shutdown.add({ name: "pruning", timeoutMs: 5_000, stop: stopPruning });
   const inForce = { config };
   const reload = async (): Promise<Verdict> => reloadInto(pipeline, { ...shared, options, inForce, token: data.token });
   const { url, alertmanagerUrl } = await openListeners(config, {
