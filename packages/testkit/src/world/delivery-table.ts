@@ -1,4 +1,5 @@
 import type { TimelineEntry } from "@winnow/contracts";
+import { assert } from "@winnow/platform";
 import type { DeliveryKey, DeliveryQueue, DeliveryRow, DeliveryUpdate, DeliveryWish } from "@winnow/ports";
 
 const coalesceMs = 15_000;
@@ -6,6 +7,8 @@ const coalesceMs = 15_000;
 type Row = { -readonly [Field in keyof DeliveryRow]: DeliveryRow[Field] } & {
   /** When the newest wish wants to be delivered, while one is under way. */
   wished_ms: number | null;
+  /** The time that the last attempt was put off to. */
+  not_before_ms: number | null;
 };
 
 type LeaseOptions = Parameters<DeliveryQueue["lease"]>[1];
@@ -26,6 +29,19 @@ export class DeliveryTable {
     return this.#rows;
   }
 
+  /** Rows as the port gives them, in order of incident, destination, generation. */
+  rowsOf(incidentIds: readonly string[]): DeliveryRow[] {
+    return this.#rows
+      .filter((row) => incidentIds.includes(row.incident_id))
+      .map(plain)
+      .toSorted(
+        (left, right) =>
+          left.incident_id.localeCompare(right.incident_id) ||
+          left.destination.localeCompare(right.destination) ||
+          left.generation - right.generation,
+      );
+  }
+
   wish(wish: DeliveryWish): void {
     const row = this.#newest(wish.incident_id, wish.destination);
     if (row === undefined) {
@@ -34,12 +50,7 @@ export class DeliveryTable {
     }
     row.desired_version = Math.max(row.desired_version, wish.desired_version);
     row.priority = wish.priority;
-    const wanted = wish.urgent ? wish.at_ms : wish.at_ms + coalesceMs;
-    if (row.delivery_state === "idle" && row.desired_version > row.applied_version) {
-      row.delivery_state = "due";
-      row.due_ms = wanted;
-    } else if (row.delivery_state === "due" && row.attempts === 0) row.due_ms = Math.min(row.due_ms ?? wanted, wanted);
-    else row.wished_ms = Math.min(row.wished_ms ?? wanted, wanted);
+    if (row.desired_version > row.applied_version) comeDue(row, wish.urgent ? wish.at_ms : wish.at_ms + coalesceMs);
   }
 
   lease(destination: string, options: LeaseOptions, now: number): DeliveryRow[] {
@@ -62,7 +73,7 @@ export class DeliveryTable {
       incidents.add(row.incident_id);
       row.lease_token = token;
       row.lease_until_ms = now + leaseMs;
-      leased.push({ ...row });
+      leased.push(plain(row));
     }
     return leased;
   }
@@ -75,25 +86,28 @@ export class DeliveryTable {
     row.sent_ms = now;
     row.sent_version = sent.version;
     row.sent_seq = sent.seq;
+    row.not_before_ms = null;
     return now;
   }
 
   settle(key: DeliveryKey, token: string, update: DeliveryUpdate, now: number): boolean {
     const row = this.#find(key);
     if (row === undefined || row.lease_token !== token) return false;
-    const { timeline, successor, ...fields } = update;
-    Object.assign(row, fields);
-    row.lease_token = null;
-    row.lease_until_ms = null;
-    if (row.delivery_state !== "unknown" && row.delivery_state !== "inflight") {
-      row.sent_ms = null;
-      row.sent_version = null;
-      row.sent_seq = null;
+    const { timeline, successor = false, due_ms, ...fields } = update;
+    const ends = fields.delivery_state;
+    assert(ends !== "inflight", "an attempt does not end in flight");
+    assert(!successor || (ends !== "due" && ends !== "unknown"), "the generation before a successor is over");
+    const putAside = row.delivery_state === "unknown" && (ends === "parked" || ends === "dead");
+    Object.assign(row, fields, { lease_token: null, lease_until_ms: null, not_before_ms: null, due_ms: null });
+    if (ends !== "unknown" && !putAside) Object.assign(row, { sent_ms: null, sent_version: null, sent_seq: null });
+    if (ends === "due" || ends === "unknown") row.due_ms = due_ms ?? now;
+    if (ends === "due") row.not_before_ms = row.due_ms;
+    if (ends === "idle" && !successor && row.applied_version < row.desired_version) {
+      row.delivery_state = "due";
+      row.due_ms = row.wished_ms ?? now;
     }
-    if (row.delivery_state === "due" || row.delivery_state === "unknown") row.due_ms ??= now;
-    if (successor === true) this.#rows.push(born(row, row.generation + 1, { desired: row.desired_version, due: now }));
-    else if (row.delivery_state === "idle") this.#comeDueAgain(row, now);
-    if (row.delivery_state === "idle") row.wished_ms = null;
+    if (ends !== "unknown") row.wished_ms = null;
+    if (successor) this.#rows.push(born(row, row.generation + 1, { desired: row.desired_version, due: now }));
     if (timeline !== undefined) this.#tell(row.incident_id, timeline);
     return true;
   }
@@ -110,12 +124,13 @@ export class DeliveryTable {
     return lost;
   }
 
-  nextDue(destination: string): number | null {
+  nextDue(destination: string, now: number): number | null {
     let next: number | null = null;
     for (const row of this.#rows) {
       if (row.destination !== destination) continue;
       if (row.delivery_state !== "due" && row.delivery_state !== "unknown") continue;
-      const at = Math.max(row.due_ms ?? 0, row.lease_until_ms ?? 0);
+      const lease = row.lease_until_ms ?? 0;
+      const at = Math.max(row.due_ms ?? 0, lease > now ? lease : 0);
       next = next === null ? at : Math.min(next, at);
     }
     return next;
@@ -126,6 +141,7 @@ export class DeliveryTable {
     for (const row of this.#rows) {
       if (row.destination !== destination || (row.delivery_state !== "parked" && row.delivery_state !== "dead"))
         continue;
+      if (this.#newest(row.incident_id, row.destination) !== row) continue;
       row.delivery_state = row.sent_ms === null ? "due" : "unknown";
       row.due_ms = now;
       row.attempts = 0;
@@ -134,15 +150,11 @@ export class DeliveryTable {
     return count;
   }
 
-  #comeDueAgain(row: Row, now: number): void {
-    if (row.applied_version >= row.desired_version) return;
-    row.delivery_state = "due";
-    row.due_ms = row.wished_ms ?? now;
-  }
-
   #lose(row: Row, now: number): void {
     row.delivery_state = "unknown";
     row.due_ms = now;
+    row.lease_token = null;
+    row.lease_until_ms = null;
   }
 
   #find(key: DeliveryKey): Row | undefined {
@@ -154,6 +166,32 @@ export class DeliveryTable {
 
   #newest(incidentId: string, destination: string): Row | undefined {
     return this.#rows.findLast((row) => row.incident_id === incidentId && row.destination === destination);
+  }
+}
+
+function plain({ wished_ms: _wished, not_before_ms: _notBefore, ...row }: Row): DeliveryRow {
+  return row;
+}
+
+/** A wish wants the row delivered at `wanted`, as far as its state lets it. */
+function comeDue(row: Row, wanted: number): void {
+  const wished = Math.min(row.wished_ms ?? wanted, wanted);
+  switch (row.delivery_state) {
+    case "idle":
+      row.delivery_state = "due";
+      row.due_ms = wanted;
+      return;
+    case "due":
+      row.due_ms = Math.max(row.not_before_ms ?? 0, Math.min(row.due_ms ?? wanted, wanted));
+      // A router may have read the row already: then the wish is for the attempt after this one.
+      if (row.lease_token !== null) row.wished_ms = wished;
+      return;
+    case "inflight":
+    case "unknown":
+      row.wished_ms = wished;
+      return;
+    case "parked":
+    case "dead":
   }
 }
 
@@ -186,5 +224,6 @@ function born(
     lease_until_ms: null,
     last_error: null,
     wished_ms: null,
+    not_before_ms: null,
   };
 }

@@ -88,7 +88,7 @@ export class FaultyIncidentStore implements WorkingIncidentStore {
   }
 
   nextDue(destination: string): Promise<number | null> {
-    return this.#read("deliveries.next", () => this.#tables.deliveries.nextDue(destination));
+    return this.#read("deliveries.next", () => this.#tables.deliveries.nextDue(destination, this.#now));
   }
 
   requeue(destination: string): Promise<number> {
@@ -115,12 +115,7 @@ export class FaultyIncidentStore implements WorkingIncidentStore {
   }
 
   deliveriesOf(ids: readonly string[]): Promise<readonly DeliveryRow[]> {
-    return this.#read("deliveries.of", () =>
-      this.#tables.deliveries
-        .rows()
-        .filter((row) => ids.includes(row.incident_id))
-        .map((row) => ({ ...row })),
-    );
+    return this.#read("deliveries.of", () => this.#tables.deliveries.rowsOf(ids));
   }
 
   activate(digest: string): Promise<Activation> {

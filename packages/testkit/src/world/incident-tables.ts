@@ -1,4 +1,5 @@
 import type { IncidentMember, TimelineEntry } from "@winnow/contracts";
+import { assert } from "@winnow/platform";
 import type {
   Activation,
   Claim,
@@ -55,6 +56,7 @@ export class IncidentTables {
   ): CommitResult {
     const refusal = this.#refusal(partition, token, previous);
     if (refusal !== null) return refusal;
+    this.#check(commit.batch);
     this.#partition(partition).meta = commit.meta;
     this.#apply(commit.batch);
     return { committed: true };
@@ -91,6 +93,13 @@ export class IncidentTables {
     if (this.#activation?.digest !== digest)
       this.#activation = { generation: (this.#activation?.generation ?? 0) + 1, digest };
     return this.#activation;
+  }
+
+  /** Members, timeline rows and wishes are of incidents that are stored or in the same batch. */
+  #check(batch: RecordBatch): void {
+    const born = new Set(batch.incidents.map((row) => row.snapshot.incident_id));
+    for (const { incident_id: id } of [...batch.members, ...batch.timeline, ...batch.wishes])
+      assert(born.has(id) || this.incidents.has(id), `incident ${id} is stored`);
   }
 
   #apply(batch: RecordBatch): void {

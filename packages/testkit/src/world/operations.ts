@@ -79,7 +79,7 @@ export class Operations {
           };
         } catch (error) {
           return () => {
-            reject(error as Error);
+            reject(error instanceof Error ? error : new Error(String(error)));
           };
         }
       };

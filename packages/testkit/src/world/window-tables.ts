@@ -1,3 +1,4 @@
+import { assert } from "@winnow/platform";
 import type {
   Claim,
   CommitMeta,
@@ -57,6 +58,7 @@ export class WindowTables {
   commit(at: StagePartition, token: string, previous: number, commit: StateCommit): CommitResult {
     const refusal = this.#refusal(at, token, previous);
     if (refusal !== null && !(this.#flaws.takesLaterPrevious && this.#isBehind(at, token, previous))) return refusal;
+    for (const change of commit.changes) assert(Number.isInteger(change.changed_at), "changed_at is a position");
     const table = this.#table(at);
     table.meta = commit.meta;
     for (const { key, value, ...rest } of commit.changes)
