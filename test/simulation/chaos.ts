@@ -90,10 +90,10 @@ export class Chaos {
   }
 
   #crash(): void {
-    const role = this.#anyRole();
-    if (role?.process == null) return;
+    const process = this.#anyRole()?.process ?? null;
+    if (process === null) return;
     this.#cluster.counts.add("process_crash");
-    this.#cluster.crash(role.process);
+    this.#cluster.crash(process);
   }
 
   #powerCut(): void {
@@ -180,7 +180,7 @@ export class Chaos {
     const own = receiverDisks[role?.index ?? 0];
     // What is only in its own log, and not shipped, would be lost with it.
     const unshipped = own?.spool.some((spool, at) => spool.length > (own.shipped[at] ?? 0)) === true;
-    if (role?.process == null || own === undefined || unshipped) return;
+    if (role === undefined || own === undefined || role.process === null || unshipped) return;
     counts.add("receiver_restored");
     this.#cluster.crash(role.process);
     const restored = newReceiverDisk(`${own.receiverId}+${time.now}`, partitions);

@@ -84,8 +84,8 @@ export class Cluster {
   readonly bugs: unknown[] = [];
   /** Index of the role that owns a partition. */
   readonly owners = {
-    correlator: new Array<number>(partitions).fill(0),
-    router: new Array<number>(partitions).fill(0),
+    correlator: Array.from({ length: partitions }, () => 0),
+    router: Array.from({ length: partitions }, () => 0),
   };
   readonly options: ClusterOptions;
   /** When each integration delivered last, as the processes of this machine know. */
