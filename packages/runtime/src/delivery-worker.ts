@@ -280,7 +280,7 @@ export class DeliveryWorker {
     const seq = done === "ticket_adopted" ? (row.sent_seq ?? 0) : attempt.newestSeq;
     await this.#settle(row, attempt.token, {
       delivery_state: "idle",
-      applied_version: complete ? version : Math.max(0, version - 1),
+      applied_version: complete ? version : behindWish(row, version),
       applied_seq: seq,
       remote_id: remote.remote_id,
       remote_url: remote.remote_url,
@@ -396,7 +396,7 @@ export class DeliveryWorker {
       const complete = !attempt.hasMoreNotes && notes.length === attempt.content.notes.length;
       await this.#settle(row, attempt.token, {
         delivery_state: "idle",
-        applied_version: complete ? version : Math.max(0, version - 1),
+        applied_version: complete ? version : behindWish(row, version),
         applied_seq: sentSeq,
         due_ms: null,
         last_error: null,
@@ -424,6 +424,14 @@ export class DeliveryWorker {
   #line(why: TimelineEntry["reason"]): TimelineEntry {
     return { kind: "delivery", at_ms: this.#deps.clock.now(), actor: "winnow", reason: why };
   }
+}
+
+/**
+ * The applied version of a ticket that does not show everything yet: below what was wished, so that it is due again.
+ * The incident may be newer than any wish, since not every change of it is worth an update.
+ */
+function behindWish(row: DeliveryRow, version: number): number {
+  return Math.max(0, Math.min(version, row.desired_version) - 1);
 }
 
 function remoteOf(row: DeliveryRow): RemoteTicket {
