@@ -123,6 +123,13 @@ function eventOf(alert: Alert, id: string, said: Partial<AlertEvent>): AlertEven
   };
 }
 
+/** A message about alert `number` of the catalogue. */
+export function messageOf(number: number, id: string, said: Partial<AlertEvent>): AlertEvent {
+  const alert = catalogue[number];
+  if (alert === undefined) throw new Error(`no alert ${number}`);
+  return eventOf(alert, id, said);
+}
+
 function undecodable(id: string): DeadLetterNote {
   const text = `undecodable ${id}`;
   return {
@@ -234,6 +241,8 @@ const eager = ruleSet([
     window: { ...window, type: "fixed", length_ms: 5_000 },
   }),
 ]);
+
+export const usualRules: CompiledRuleSet = usual;
 
 /** Rule sets by digest, and what decides before the first activation. */
 export const ruleSets: ReadonlyMap<string, CompiledRuleSet> = new Map([usual, eager].map((set) => [set.digest, set]));
