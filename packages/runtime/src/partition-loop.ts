@@ -1,6 +1,6 @@
 import type { Topic } from "@winnow/contracts";
 import { type ErrorCode, WinnowError } from "@winnow/platform";
-import type { Clock, CommitResult, EventLog, Ids, StoredRecord } from "@winnow/ports";
+import type { Clock, CommitResult, EventLog, Ids, Refusal, StoredRecord } from "@winnow/ports";
 
 /** What a loop tells about itself. */
 export interface LoopReporter {
@@ -24,12 +24,22 @@ export interface PartitionSession {
   dirty(): boolean;
   /** Waits for outputs, then commits up to `position`. */
   commit(): Promise<CommitResult>;
-  /** True while the partition is still ours and stands where we think. */
-  verify(): Promise<boolean>;
+  /** Null while the partition is still ours and stands where we think, else why not. */
+  verify(): Promise<Refusal["refused"] | null>;
   /** Earliest deadline, epoch ms, or null. */
   nextDeadline(): number | null;
   /** Appends one tick record; resolves with its offset. */
   tick(): Promise<number>;
+}
+
+/** The store refused to load states: the claim is over, and with it the session. */
+export class ClaimLost extends Error {
+  readonly refused: Refusal["refused"];
+
+  constructor({ refused }: Refusal) {
+    super(`load refused: ${refused}`);
+    this.refused = refused;
+  }
 }
 
 export interface LoopSettings {
@@ -114,6 +124,7 @@ export class PartitionLoop {
       session = await this.#open(this.#deps.ids.token(), inner.signal);
       return await this.#work(session, signal);
     } catch (error) {
+      if (error instanceof ClaimLost) return afterRefusal(error.refused);
       this.#deps.report.trouble(error);
       if (error instanceof WinnowError) return error.retry === "permanent" ? error : "again";
       return this.#crashed(session?.position ?? -1, error) ?? "again";
@@ -161,7 +172,7 @@ export class PartitionLoop {
   ): Promise<"fenced" | "again" | null> {
     if (session.dirty()) {
       const result = await session.commit();
-      if ("refused" in result) return result.refused === "fenced" ? "fenced" : "again";
+      if ("refused" in result) return afterRefusal(result.refused);
       pace.verified = this.#deps.clock.monotonic();
     }
     pace.committed = this.#deps.clock.monotonic();
@@ -188,7 +199,8 @@ export class PartitionLoop {
     if (session.dirty() && monotonic - pace.committed >= settings.commitMs) return this.#commit(session, pace);
     if (monotonic - pace.verified >= settings.verifyMs) {
       pace.verified = monotonic;
-      if (!(await session.verify())) return "again";
+      const refused = await session.verify();
+      if (refused !== null) return afterRefusal(refused);
     }
     const deadline = session.nextDeadline();
     const untilDeadline = deadline === null ? settings.verifyMs : deadline - clock.now();
@@ -215,6 +227,11 @@ export class PartitionLoop {
       stop();
     }
   }
+}
+
+/** Another owner has it: give the partition up. The store stands elsewhere: claim again and start from its truth. */
+function afterRefusal(refused: Refusal["refused"]): "fenced" | "again" {
+  return refused === "fenced" ? "fenced" : "again";
 }
 
 /** Checks a stored position against the log it was stored for. Throws a permanent error when they do not fit. */

@@ -11,9 +11,17 @@ import {
   type Wish,
 } from "@winnow/core";
 import { WinnowError } from "@winnow/platform";
-import type { CommitMeta, CommitResult, EventLog, IncidentRecorder, RecordBatch, StoredRecord } from "@winnow/ports";
+import type {
+  CommitMeta,
+  CommitResult,
+  EventLog,
+  IncidentRecorder,
+  RecordBatch,
+  Refusal,
+  StoredRecord,
+} from "@winnow/ports";
 import { Marks } from "./marks.ts";
-import { checkPosition, type PartitionSession } from "./partition-loop.ts";
+import { ClaimLost, checkPosition, type PartitionSession } from "./partition-loop.ts";
 import type { RuleBook } from "./rule-book.ts";
 import { timeOf } from "./stage-session.ts";
 
@@ -121,8 +129,10 @@ export class RecordSession implements PartitionSession {
     return Promise.reject(new Error("stage C has no timers"));
   }
 
-  async verify(): Promise<boolean> {
-    return this.#deps.store.verify(this.#partition, this.#token, this.#committed);
+  async verify(): Promise<Refusal["refused"] | null> {
+    if (await this.#deps.store.verify(this.#partition, this.#token, this.#committed)) return null;
+    const why = await this.#deps.store.load(this.#partition, this.#token, this.#committed, []);
+    return "refused" in why ? why.refused : "position";
   }
 
   async prefetch(records: readonly StoredRecord[]): Promise<void> {
@@ -144,7 +154,7 @@ export class RecordSession implements PartitionSession {
 
   async #load(ids: readonly string[]): Promise<void> {
     const result = await this.#deps.store.load(this.#partition, this.#token, this.#committed, ids);
-    if ("refused" in result) throw new WinnowError("store_unavailable", `load refused: ${result.refused}`);
+    if ("refused" in result) throw new ClaimLost(result);
     const found = new Map(result.rows.map((row) => [row.snapshot.incident_id, row]));
     for (const id of ids) if (!this.#known.has(id)) this.#known.set(id, found.get(id));
   }

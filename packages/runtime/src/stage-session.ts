@@ -11,9 +11,9 @@ import {
   StateMissing,
 } from "@winnow/core";
 import { WinnowError } from "@winnow/platform";
-import type { Clock, CommitMeta, CommitResult, EventLog, StoredRecord, WindowStore } from "@winnow/ports";
+import type { Clock, CommitMeta, CommitResult, EventLog, Refusal, StoredRecord, WindowStore } from "@winnow/ports";
 import { Marks } from "./marks.ts";
-import { checkPosition, type PartitionSession } from "./partition-loop.ts";
+import { ClaimLost, checkPosition, type PartitionSession } from "./partition-loop.ts";
 import { Publisher } from "./publisher.ts";
 import type { RuleBook } from "./rule-book.ts";
 import { StateCache } from "./state-cache.ts";
@@ -37,8 +37,6 @@ export interface StageDependencies {
   readonly cacheMax: number;
   /** Counts what has ended where, for metrics. */
   readonly settled?: (outcome: Outcome, count: number) => void;
-  /** Named steps left out or broken on purpose by the crash test; empty in the product. */
-  readonly faults?: ReadonlySet<string>;
 }
 
 interface Counters {
@@ -144,8 +142,10 @@ export class StageSession<Item> implements PartitionSession {
     return log.append(this.#stage.input, this.#partition, [{ value, events: 0 }]);
   }
 
-  async verify(): Promise<boolean> {
-    return this.#deps.windows.verify(this.#where(), this.#token, this.#committed);
+  async verify(): Promise<Refusal["refused"] | null> {
+    if (await this.#deps.windows.verify(this.#where(), this.#token, this.#committed)) return null;
+    const why = await this.#deps.windows.load(this.#where(), this.#token, this.#committed, []);
+    return "refused" in why ? why.refused : "position";
   }
 
   async prefetch(records: readonly StoredRecord[]): Promise<void> {
@@ -275,7 +275,7 @@ export class StageSession<Item> implements PartitionSession {
 
   async #load(keys: readonly string[]): Promise<void> {
     const result = await this.#deps.windows.load(this.#where(), this.#token, this.#committed, keys);
-    if ("refused" in result) throw new WinnowError("store_unavailable", `load refused: ${result.refused}`);
+    if ("refused" in result) throw new ClaimLost(result);
     this.#cache.loaded(keys, result.rows);
   }
 
