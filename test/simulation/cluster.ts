@@ -44,6 +44,8 @@ export interface ClusterOptions {
   /** A starting router takes itself for the only one, as in the embedded mode. */
   readonly routerAlone: boolean;
   readonly tampering: Tampering;
+  /** Tables that a test watches. */
+  readonly windows?: WindowTables;
 }
 
 export type RoleKind = "correlator" | "router" | "receiver" | "office";
@@ -101,7 +103,7 @@ export class Cluster {
       this.crash(process);
     };
     this.disk = new LogDisk(partitions, { ...soundDisk, ...options.tampering.disk });
-    this.windows = new WindowTables({ ...soundWindows, ...options.tampering.windowTables });
+    this.windows = options.windows ?? new WindowTables({ ...soundWindows, ...options.tampering.windowTables });
     this.vendor = new Vendor(this.operations, this.random.fork());
     const count = { correlator: options.correlators, router: options.routers, receiver: options.receivers, office: 1 };
     this.roles = (Object.keys(count) as RoleKind[]).flatMap((kind) =>

@@ -24,7 +24,7 @@ export const inputBreaks = (): Readonly<Record<string, Tampering>> => ({
     }),
   },
   "idle-owner-never-looks-at-the-store": {
-    session: (session) => wrapped(session, { verify: () => Promise.resolve(true) }),
+    session: (session) => wrapped(session, { verify: () => Promise.resolve(null) }),
   },
   "timers-outside-the-log": {
     session: (session, { clock }) =>
