@@ -24,10 +24,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "packages/adapters": { packages: [...BASE, "rules"], libraries: "any" },
   "packages/sources": { packages: [...BASE, "rules"], libraries: "any" },
   "packages/sinks": { packages: [...BASE, "rules"], libraries: "any" },
+  "packages/devservers": { packages: ["platform"], libraries: "any" },
   "packages/testkit": { packages: PACKAGES, libraries: "any" },
   "services/receiver": { packages: PACKAGES, libraries: "any" },
   "services/correlator": { packages: PACKAGES, libraries: "any" },
   "services/router": { packages: PACKAGES, libraries: "any" },
   "services/console": { packages: PACKAGES, libraries: "any" },
-  "services/winnow": { packages: [...PACKAGES, ...SERVICES], libraries: "any" },
+  "services/winnow": { packages: [...PACKAGES, ...SERVICES, "devservers"], libraries: "any" },
 };

@@ -1,10 +1,7 @@
 import { access, chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { toolEnvironment } from "./debian-packages.ts";
-import { isErrno } from "./errno.ts";
-import { type CommandResult, runCommand } from "./run-command.ts";
-import { startTool, type Tool } from "./tool-process.ts";
+import { type CommandResult, isErrno, runCommand, startTool, type Tool, toolEnvironment } from "@winnow/devservers";
 
 /** The package holds amtool as well. */
 export const ALERTMANAGER_PACKAGE = "prometheus-alertmanager";

@@ -4,8 +4,8 @@
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isErrno } from "@winnow/devservers";
 import type { CapturedRequest } from "./capture-server.ts";
-import { isErrno } from "./errno.ts";
 
 export interface Sample {
   /** Ends in `.json` for a JSON body, which is stored indented; in `.txt` for any other, stored byte for byte. */

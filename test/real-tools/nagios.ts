@@ -2,11 +2,9 @@ import { constants } from "node:fs";
 import { mkdir, mkdtemp, open, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
-import { toolEnvironment } from "./debian-packages.ts";
+import { runCommand, startTool, type Tool, toolEnvironment } from "@winnow/devservers";
 import { type NagiosHost, nagiosMainFile, nagiosObjects, nagiosStateFile } from "./nagios-objects.ts";
 import { documentedObjects, documentedResources } from "./nagios-readme.ts";
-import { runCommand } from "./run-command.ts";
-import { startTool, type Tool } from "./tool-process.ts";
 
 const EXIT_CODES = { UP: 0, OK: 0, WARNING: 1, CRITICAL: 2, UNKNOWN: 3, DOWN: 2 } as const;
 type NagiosState = keyof typeof EXIT_CODES;

@@ -1,7 +1,6 @@
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { toolEnvironment } from "./debian-packages.ts";
-import { startTool, type Tool } from "./tool-process.ts";
+import { startTool, type Tool, toolEnvironment } from "@winnow/devservers";
 
 export const PROMETHEUS_PACKAGE = "prometheus";
 

@@ -1,11 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type BroughtPackages, bringPackages, isErrno } from "@winnow/devservers";
 import t, { type Test } from "tap";
 import { ALERTMANAGER_PACKAGE, amtool, startAlertmanager } from "./alertmanager.ts";
 import { type CapturedRequest, type CaptureServer, startCaptureServer } from "./capture-server.ts";
 import { keepOrCompare } from "./captured.ts";
-import { type BroughtPackages, bringPackages } from "./debian-packages.ts";
-import { isErrno } from "./errno.ts";
 import { type Nagios, nagiosPackages, startNagios } from "./nagios.ts";
 import { PROMETHEUS_PACKAGE, startPrometheus } from "./prometheus.ts";
 

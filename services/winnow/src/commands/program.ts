@@ -3,6 +3,7 @@ import { CommandFailed, exitCodes } from "./exit-codes.ts";
 import { outputFormats } from "./invocation.ts";
 import { addActingCommands } from "./program-acting.ts";
 import { addCheckingCommands } from "./program-checking.ts";
+import { addDevelopingCommands } from "./program-developing.ts";
 import { addReadingCommands } from "./program-reading.ts";
 import { addServingCommands } from "./program-serving.ts";
 import { type Register, registrar } from "./register.ts";
@@ -54,6 +55,8 @@ function buildProgram(terminal: Terminal, finish: (exitCode: number) => void): C
   addActingCommands(program, register);
   program.commandsGroup("Check:");
   addCheckingCommands(program, register);
+  program.commandsGroup("Develop:");
+  addDevelopingCommands(program, register);
   return program;
 }
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import t from "tap";
-import { startTool } from "./tool-process.ts";
+import { startTool } from "../src/tool-process.ts";
 
 /** A program that stays connected to `port` for as long as it lives, as does its own child. */
 const CONNECTED = `
@@ -54,7 +54,7 @@ await t.test("stopping a tool ends the programs that it started, too", async (t)
 await t.test("a tool dies with a test run that is killed", async (t) => {
   const { port, connected, close } = await listen(2);
   t.teardown(close);
-  const module = JSON.stringify(join(import.meta.dirname, "tool-process.ts"));
+  const module = JSON.stringify(join(import.meta.dirname, "../src/tool-process.ts"));
   const script = `const { startTool } = await import(${module}); startTool(${JSON.stringify(options(port))});`;
   const run = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "ignore" });
   const sockets = await connected;

@@ -1,5 +1,6 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { devEnvironment } from "./environment.ts";
 import { type CommandResult, runCommand } from "./run-command.ts";
 
 /** An apt that keeps lists, caches and locks in a folder of its own; it reads the system's sources and changes nothing. */
@@ -19,6 +20,7 @@ const APT_TIMEOUT_MS = 180_000;
 
 /** Opens (and creates) a private apt in `folder`; undefined where this machine has no apt. */
 export async function openPrivateApt(folder: string, log: (line: string) => void): Promise<PrivateApt | undefined> {
+  const environment = devEnvironment().all;
   const dump = await runCommand("apt-config", ["dump"]);
   if (dump.code !== 0) {
     return undefined;
@@ -36,7 +38,7 @@ export async function openPrivateApt(folder: string, log: (line: string) => void
   const run = (command: string, args: readonly string[], cwd = folder): Promise<CommandResult> =>
     runCommand(command, args, {
       cwd,
-      env: { ...process.env, APT_CONFIG: config, LC_ALL: "C" },
+      env: { ...environment, APT_CONFIG: config, LC_ALL: "C" },
       timeoutMs: APT_TIMEOUT_MS,
     });
 

@@ -1,8 +1,8 @@
 import { mkdir, readdir, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
-import { bringPackages } from "./debian-packages.ts";
-import { withFolderLock } from "./folder-lock.ts";
+import { bringPackages } from "../src/debian-packages.ts";
+import { withFolderLock } from "../src/folder-lock.ts";
 
 await t.test("a package that no archive has is unavailable, and its name is said", async (t) => {
   const result = await bringPackages({ names: ["winnow-no-such-package"] });
