@@ -21,6 +21,10 @@ export const errorCodes = {
   data_dir_newer: { retry: "permanent", means: "The data directory was written by a newer version" },
   store_unavailable: { retry: "retryable", means: "The store did not answer" },
   store_unknown: { retry: "unknown", means: "The store may or may not have done it" },
+  store_unsuitable: {
+    retry: "permanent",
+    means: "The store's server cannot be used as it is set up; the message says what to change",
+  },
   input_gap: {
     retry: "permanent",
     means: "Inputs of an upstream are missing: the partition stops rather than skip them",
