@@ -21,7 +21,7 @@ const briefMs = 14_000;
 export const sha256 = (text: string): string => digest("sha256", text);
 
 /** One delivery of a sender, sent again and again until it is acknowledged. */
-export interface Delivery {
+interface Delivery {
   readonly atMs: number;
   readonly items: readonly ReceivedItem[];
 }

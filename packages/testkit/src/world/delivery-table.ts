@@ -93,20 +93,9 @@ export class DeliveryTable {
   settle(key: DeliveryKey, token: string, update: DeliveryUpdate, now: number): boolean {
     const row = this.#find(key);
     if (row === undefined || row.lease_token !== token) return false;
-    const { timeline, successor = false, due_ms, ...fields } = update;
-    const ends = fields.delivery_state;
-    assert(ends !== "inflight", "an attempt does not end in flight");
-    assert(!successor || (ends !== "due" && ends !== "unknown"), "the generation before a successor is over");
-    const putAside = row.delivery_state === "unknown" && (ends === "parked" || ends === "dead");
-    Object.assign(row, fields, { lease_token: null, lease_until_ms: null, not_before_ms: null, due_ms: null });
-    if (ends !== "unknown" && !putAside) Object.assign(row, { sent_ms: null, sent_version: null, sent_seq: null });
-    if (ends === "due" || ends === "unknown") row.due_ms = due_ms ?? now;
-    if (ends === "due") row.not_before_ms = row.due_ms;
-    if (ends === "idle" && !successor && row.applied_version < row.desired_version) {
-      row.delivery_state = "due";
-      row.due_ms = row.wished_ms ?? now;
-    }
-    if (ends !== "unknown") row.wished_ms = null;
+    const { timeline, successor = false, ...fields } = update;
+    endAttempt(row, fields, successor);
+    scheduleAfter(row, { now, dueMs: fields.due_ms ?? now, successor });
     if (successor) this.#rows.push(born(row, row.generation + 1, { desired: row.desired_version, due: now }));
     if (timeline !== undefined) this.#tell(row.incident_id, timeline);
     return true;
@@ -193,6 +182,28 @@ function comeDue(row: Row, wanted: number): void {
     case "parked":
     case "dead":
   }
+}
+
+/** What the attempt came to is written down, and the lease is over. */
+function endAttempt(row: Row, update: Omit<DeliveryUpdate, "timeline" | "successor">, successor: boolean): void {
+  const ends = update.delivery_state;
+  assert(ends !== "inflight", "an attempt does not end in flight");
+  assert(!successor || (ends !== "due" && ends !== "unknown"), "the generation before a successor is over");
+  const putAside = row.delivery_state === "unknown" && (ends === "parked" || ends === "dead");
+  Object.assign(row, update, { lease_token: null, lease_until_ms: null, not_before_ms: null, due_ms: null });
+  if (ends !== "unknown" && !putAside) Object.assign(row, { sent_ms: null, sent_version: null, sent_seq: null });
+}
+
+/** When the next attempt is due, if there is one. */
+function scheduleAfter(row: Row, when: { now: number; dueMs: number; successor: boolean }): void {
+  const ended = row.delivery_state;
+  if (ended === "due" || ended === "unknown") row.due_ms = when.dueMs;
+  if (ended === "due") row.not_before_ms = when.dueMs;
+  if (ended === "idle" && !when.successor && row.applied_version < row.desired_version) {
+    row.delivery_state = "due";
+    row.due_ms = row.wished_ms ?? when.now;
+  }
+  if (ended !== "unknown") row.wished_ms = null;
 }
 
 function isDue(row: Row, now: number): boolean {

@@ -70,7 +70,7 @@ export class FaultyEventLog implements EventLog {
         file.sync();
         return offsetOf(file, written);
       },
-      failed: () => (written.every((record) => file.void(record)) ? refused() : null),
+      failed: () => (written.every((record) => file.void(record, () => !this.#process.alive)) ? refused() : null),
       latencyMs: syncMsMax,
       ...lost,
     });

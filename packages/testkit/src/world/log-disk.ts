@@ -29,6 +29,8 @@ export class DiskPartition {
   served = 0;
   /** The cache is about to be written back by itself. */
   writingBack = false;
+  /** Failed appends that are still in the file: read again if their writer dies before anything is written behind them. */
+  #ghosts: { readonly record: DiskRecord; readonly isDead: () => boolean }[] = [];
   readonly #waiters = new Set<{ readonly offset: number; readonly wake: () => void }>();
 
   constructor(logId: string) {
@@ -39,6 +41,7 @@ export class DiskPartition {
     // Through its text, as on a real disk: what JSON cannot hold does not come back.
     const value = JSON.parse(record.text ?? JSON.stringify(record.value)) as LogValue;
     const stored = { appended_ms: now, value, events: record.events };
+    this.#ghosts = [];
     this.records.push(stored);
     return stored;
   }
@@ -58,17 +61,27 @@ export class DiskPartition {
       }
   }
 
-  /** Takes back a record that is not durable; false when it already is. */
-  void(record: DiskRecord): boolean {
+  /** Takes back a record that is not durable; false when it already is. `isDead`: its writer is. */
+  void(record: DiskRecord, isDead: () => boolean): boolean {
     const at = this.records.indexOf(record);
     if (at >= 0 && at < this.synced) return false;
-    if (at >= 0) this.records.splice(at, 1);
+    if (at >= 0) {
+      this.records.splice(at, 1);
+      if (at === this.records.length) this.#ghosts.push({ record, isDead });
+    }
     return true;
+  }
+
+  /** A process opens the file again, and finds what dead writers left in it. */
+  reopen(): void {
+    for (const { record, isDead } of this.#ghosts) if (isDead()) this.records.push(record);
+    this.#ghosts = this.#ghosts.filter(({ isDead }) => !isDead());
   }
 
   /** The power fails: of what was not synced, `kept` records happened to reach the disk. */
   cut(kept: number): void {
     this.records.length = Math.min(this.records.length, this.synced + kept);
+    this.#ghosts = [];
     this.synced = this.records.length;
     this.served = this.records.length;
   }
@@ -128,10 +141,13 @@ export class LogDisk {
 
   /** A process opens the log again: the tail that its predecessor left in the cache is synced, then served. */
   recover(): void {
-    for (const topic of topics)
-      for (const file of this.files(topic))
-        if (this.#flaws.recoversWithoutSync) file.serve(file.records.length);
-        else file.sync();
+    for (const topic of topics) for (const file of this.files(topic)) this.#reopen(file);
+  }
+
+  #reopen(file: DiskPartition): void {
+    file.reopen();
+    if (this.#flaws.recoversWithoutSync) file.serve(file.records.length);
+    else file.sync();
   }
 
   write(topic: Topic, partition: number, records: readonly AppendRecord[], now: number): DiskRecord[] {
