@@ -1,8 +1,9 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { WinnowError } from "@winnow/platform";
 import type { Ids } from "@winnow/ports";
+import { syncDirectory, writeDurably } from "./durable-file.ts";
 
 /** Rises when the layout changes; an older program refuses a newer directory. */
 const formatVersion = 1;
@@ -23,11 +24,13 @@ export interface DataDirectory {
  * Throws WinnowError `data_dir_locked` or `data_dir_newer`.
  */
 export function openDataDirectory(path: string, ids: Ids): DataDirectory {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const born = mkdirSync(path, { recursive: true, mode: 0o700 });
   const lock = lockDirectory(path);
   try {
     checkFormat(path);
     mkdirSync(join(path, "log"), { recursive: true });
+    syncDirectory(path);
+    if (born !== undefined) for (const folder of [dirname(path), dirname(born)]) syncDirectory(folder);
     return {
       path,
       log: join(path, "log"),
@@ -44,13 +47,11 @@ export function openDataDirectory(path: string, ids: Ids): DataDirectory {
   }
 }
 
+/** A transaction that never ends holds the lock, and the file stays empty: nothing in it can be torn by a power cut. */
 function lockDirectory(path: string): DatabaseSync {
   const lock = new DatabaseSync(join(path, "lock.sqlite"), { timeout: 0 });
   try {
-    lock.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
-    lock.exec("CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL); DELETE FROM holder");
-    lock.prepare("INSERT INTO holder (pid) VALUES (?)").run(process.pid);
-    lock.exec("COMMIT");
+    lock.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     return lock;
   } catch (cause) {
     lock.close();
@@ -61,7 +62,7 @@ function lockDirectory(path: string): DatabaseSync {
 function checkFormat(path: string): void {
   const file = join(path, "format.json");
   if (!existsSync(file)) {
-    writeFileSync(file, `${JSON.stringify({ version: formatVersion })}\n`);
+    writeDurably(file, `${JSON.stringify({ version: formatVersion })}\n`);
     return;
   }
   const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: number };
@@ -78,7 +79,6 @@ function installationToken(path: string, ids: Ids): string {
     if (known !== "") return known;
   }
   const made = `wnw_${ids.token()}`;
-  writeFileSync(file, `${made}\n`, { mode: 0o600 });
-  chmodSync(file, 0o600);
+  writeDurably(file, `${made}\n`);
   return made;
 }
