@@ -1,1 +1,1 @@
-export { type BroughtPackages, bringPackages, toolEnvironment } from "@winnow/devservers";
+export { type BroughtPackages, bringPackages } from "@winnow/devservers";

@@ -7,7 +7,7 @@ import { startNativePostgres } from "./native-postgres.ts";
 import { startNativeRedis } from "./native-redis.ts";
 import type { FoundServers, Log, Running, ServerKind, ServersByKind, UnavailableServer } from "./servers.ts";
 
-export interface BringOptions {
+export interface BringServersOptions {
   readonly kinds: readonly ServerKind[];
   readonly log?: Log;
   /** Wants `controls`: passes over given servers. */
@@ -24,7 +24,11 @@ export interface BroughtServers extends FoundServers {
  * engine runs, else programs in the cache folder. Those started die with this process, whatever ends it. What cannot be
  * had is in `unavailable`. The first time may download 150 MB.
  */
-export async function bringServers({ kinds, log = () => {}, own = false }: BringOptions): Promise<BroughtServers> {
+export async function bringServers({
+  kinds,
+  log = () => {},
+  own = false,
+}: BringServersOptions): Promise<BroughtServers> {
   let engine: Promise<boolean> | undefined;
   const hasEngine = (): Promise<boolean> => (engine ??= hasDockerEngine());
   const bring = async (kind: ServerKind): Promise<Brought> => {

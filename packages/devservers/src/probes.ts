@@ -85,7 +85,7 @@ function exchange(
       socket.write(request);
     }
   });
-  socket.on("data", (chunk) => {
+  socket.on("data", (chunk: Buffer) => {
     reply = Buffer.concat([reply, chunk]);
     if (isWhole(reply)) {
       settle(reply);
