@@ -18,6 +18,9 @@ for (const name of breakNames)
       const tampering = breakOf(name) ?? {};
       const { violations } = await runCase({ seed, faults: "random", tampering });
       if (violations.length === 0) continue;
+      const { roughness } = tampering;
+      const sound = await runCase({ seed, faults: "random", tampering: roughness === undefined ? {} : { roughness } });
+      t.same(sound.violations, [], "the same run without the break holds");
       t.pass(`${commandFor(seed, { breakName: name })}: ${violations[0]?.slice(0, 160)}`);
       return;
     }

@@ -3,6 +3,8 @@ import type { Tampering } from "../tampering.ts";
 import { wrapped } from "./wrapped.ts";
 
 const skewMs = 30_000;
+/** Requests that are long on their way to the socket. */
+const slowRoads = { moods: { lateCommit: 0.05, cutReply: 0.05, slowConnect: 0.5, closes: 0 }, worldFaults: 14 };
 
 /** Breaks of the router's rules about lost replies and leases. */
 export const deliveryBreaks = (): Readonly<Record<string, Tampering>> => ({
@@ -17,6 +19,7 @@ export const deliveryBreaks = (): Readonly<Record<string, Tampering>> => ({
     incidents: (store) => wrapped(store, { storeNow: async () => (await store.storeNow()) + skewMs }),
   },
   "no-lease-check": {
+    roughness: slowRoads,
     sink: (sink) =>
       wrapped(sink, {
         create: (content, call) => sink.create(content, { ...call, beforeSend: () => true }),
@@ -32,6 +35,7 @@ function leaseAlone(): Tampering {
   const leaseOf = (process: VirtualProcess, incidentId: string) => () =>
     process.clock.monotonic() <= (leases.get(process)?.get(incidentId) ?? 0);
   return {
+    roughness: slowRoads,
     incidents: (store, process) =>
       wrapped(store, {
         lease: async (destination, options) => {

@@ -4,7 +4,7 @@ import { wrapped } from "./wrapped.ts";
 
 /** Breaks of "a log serves only what is durable, and an append resolves only then", and of the receiver. */
 export const durabilityBreaks = (): Readonly<Record<string, Tampering>> => ({
-  "consumers-read-unsynced": { disk: { servesUnsynced: true } },
+  "consumers-read-unsynced": { disk: { servesUnsynced: true }, roughness: { cutAfterCrash: 0.5 } },
   "stages-ack-from-cache": { stagesAckFromCache: true },
   "receiver-acks-without-sync": { receiversAckFromCache: true },
   "restart-without-syncing-the-tail": {

@@ -17,6 +17,7 @@ export const inputBreaks = (): Readonly<Record<string, Tampering>> => ({
   },
   "rules-by-digest-without-generation": { log: (log) => wrapped(log, { read: takingEveryActivation(log) }) },
   "actions-without-id": {
+    roughness: { faultRate: 0.04 },
     stageB: (stage) => ({
       ...stage,
       decide: (item, read, context) =>
