@@ -4,6 +4,7 @@ import {
   type DeadLetterNote,
   type IncidentEvent,
   type LogValue,
+  type TimelineEntry,
   type Transition,
 } from "@winnow/contracts";
 import { deadLetterOf } from "./dead-letter.ts";
@@ -168,6 +169,17 @@ function mergeEvents(before: IncidentEvent, after: IncidentEvent): IncidentEvent
     notable: before.notable || after.notable,
     urgent: before.urgent || after.urgent,
     members: [...before.members, ...after.members],
-    timeline: [...before.timeline, ...after.timeline],
+    timeline: joinLines(before.timeline, after.timeline),
   };
+}
+
+/** Alerts of one record that join by the same rule are one line of the story, with their number; each member keeps its own reason. */
+function joinLines(before: TimelineEntry[], after: TimelineEntry[]): TimelineEntry[] {
+  const [first, ...rest] = after;
+  const last = before.at(-1);
+  const joins = last?.kind === "joined" && first?.kind === "joined" && last.at_ms === first.at_ms;
+  if (!joins || last.reason.rule_id !== first.reason.rule_id) return [...before, ...after];
+  const count = Number(last.reason.evidence?.["alerts"] ?? 1) + 1;
+  const joined = { ...last, reason: { ...last.reason, evidence: { ...last.reason.evidence, alerts: count } } };
+  return [...before.slice(0, -1), joined, ...rest];
 }

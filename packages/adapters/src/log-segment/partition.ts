@@ -193,7 +193,7 @@ export class Partition {
     let bytes = 0;
     for (const record of records) {
       assert(Number.isSafeInteger(record.events) && record.events >= 0, "events is a count");
-      const text = JSON.stringify(record.value);
+      const text = record.text ?? JSON.stringify(record.value);
       const size = Buffer.byteLength(text);
       if (size > this.#settings.recordBytesMax) {
         this.counts.refusedTooLarge += 1;

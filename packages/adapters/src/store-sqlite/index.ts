@@ -1,9 +1,10 @@
 import { assert } from "@winnow/platform";
-import type { Clock, IncidentStore } from "@winnow/ports";
+import type { Clock, CommitResult, IncidentStore } from "@winnow/ports";
 import type { MigrationReport } from "./engine/migrate.ts";
 import { type StoreLog, WorkerClient } from "./engine/worker-client.ts";
 import type { IncidentDatabaseOptions } from "./incidents.worker.ts";
 import { type IncidentOperation, incidentOperationKinds } from "./operations.ts";
+import { packCommit } from "./packed-batch.ts";
 
 export type { StoreLog };
 
@@ -46,5 +47,7 @@ export async function openSqliteIncidentStore(options: SqliteIncidentStoreOption
 function remoteStore(client: WorkerClient): IncidentStore {
   const names = Object.keys(incidentOperationKinds) as IncidentOperation[];
   const calls = names.map((name) => [name, (...args: unknown[]) => client.call(name, args)] as const);
-  return { ...Object.fromEntries(calls), close: () => client.close() } as unknown as IncidentStore;
+  const commit: IncidentStore["commit"] = async (partition, token, previous, made) =>
+    (await client.call("commit", [partition, token, previous, packCommit(made)])) as CommitResult;
+  return { ...Object.fromEntries(calls), commit, close: () => client.close() } as unknown as IncidentStore;
 }

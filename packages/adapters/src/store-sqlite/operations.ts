@@ -3,7 +3,7 @@ import type { IncidentStore } from "@winnow/ports";
 import { queueOperations } from "./delivery-queue.ts";
 import { pruneOperations } from "./prune.ts";
 import { readerOperations } from "./reader.ts";
-import { type RecorderOptions, recorderOperations } from "./recorder.ts";
+import { type RecorderOperations, type RecorderOptions, recorderOperations } from "./recorder.ts";
 import { factOperations, ruleSetOperations, tokenOperations } from "./settings.ts";
 
 /** A port as the thread that owns the database sees it: the same calls, answered at once. */
@@ -13,7 +13,7 @@ export type Sync<Port> = {
     : never;
 };
 
-export type IncidentOperations = Sync<Omit<IncidentStore, "close">>;
+export type IncidentOperations = Sync<Omit<IncidentStore, "close" | "commit">> & Pick<RecorderOperations, "commit">;
 export type IncidentOperation = keyof IncidentOperations;
 
 /** Every call of the port, and whether it changes anything. */
