@@ -7,12 +7,12 @@ import { askCoordinator, COORDINATOR_SOCKET } from "./coordinator.ts";
 import { devEnvironment } from "./environment.ts";
 import { isErrno } from "./errno.ts";
 import { withFolderLock } from "./folder-lock.ts";
-import type { FoundServers, Log, ServerKind } from "./servers.ts";
+import { type FoundServers, type Log, type ServerKind, serverKinds } from "./servers.ts";
 import { untilTrue } from "./until-ready.ts";
 
 const KEEPER_MS = 20_000;
 
-/** Starts what does not run yet, in the background; answers all that runs. Servers named by the environment count. */
+/** Starts what does not run yet, in the background; answers all that runs. Where nothing does, nothing is left behind. */
 export async function devServicesUp(kinds: readonly ServerKind[], log: Log): Promise<FoundServers> {
   const { cacheDir } = devEnvironment();
   await mkdir(cacheDir, { recursive: true });
@@ -20,7 +20,11 @@ export async function devServicesUp(kinds: readonly ServerKind[], log: Log): Pro
     const running = await devServicesStatus();
     const socket = (running === undefined ? undefined : await socketOnFile()) ?? (await startKeeper());
     await askCoordinator(socket, { do: "need", kinds, again: true }, log);
-    return askCoordinator(socket, { do: "status" });
+    const found = await askCoordinator(socket, { do: "status" });
+    if (serverKinds.every((kind) => found[kind] === undefined)) {
+      await devServicesDown();
+    }
+    return found;
   });
 }
 

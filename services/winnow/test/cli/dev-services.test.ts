@@ -1,5 +1,8 @@
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import t from "tap";
 import { type CliRun, runCli } from "./run-cli.ts";
 
@@ -10,9 +13,13 @@ t.teardown(() => server.close());
 const url = `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
 await t.test("services are started in the background, told of, and stopped", async (t) => {
-  const env = { WINNOW_CACHE: t.testdir({}), WINNOW_TEST_REDIS: url };
+  const cache = mkdtempSync(join(tmpdir(), "winnow-cache-"));
+  const env = { WINNOW_CACHE: cache, WINNOW_TEST_REDIS: url };
   const dev = (...args: readonly string[]): Promise<CliRun> => runCli(["dev", "services", ...args], { env });
-  t.teardown(() => dev("down"));
+  t.teardown(async () => {
+    await dev("down");
+    rmSync(cache, { recursive: true });
+  });
   t.match(await dev("status"), { code: 1, stdout: "", stderr: /no services run/ });
   const services = [{ kind: "redis", url, origin: "given", version: null }];
   const up = await dev("up", "redis", "-o", "json");
@@ -27,11 +34,11 @@ await t.test("services are started in the background, told of, and stopped", asy
   t.match(await dev("down"), { code: 0, stderr: "nothing ran\n" });
 });
 
-await t.test("a service that cannot be had fails the command and says why", async (t) => {
+await t.test("a service that cannot be had fails the command, says why, and leaves nothing running", async (t) => {
   const env = { WINNOW_CACHE: t.testdir({}), WINNOW_TEST_POSTGRES: url };
-  t.teardown(() => runCli(["dev", "services", "down"], { env }));
   const up = await runCli(["dev", "services", "up", "postgres"], { env });
   t.match(up, { code: 1, stdout: "", stderr: /no postgres: WINNOW_TEST_POSTGRES is not an address/ });
+  t.match(await runCli(["dev", "services", "down"], { env }), { code: 0, stderr: "nothing ran\n" });
 });
 
 await t.test("a service that nobody knows is a matter of usage", async (t) => {
