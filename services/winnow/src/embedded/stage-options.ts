@@ -3,7 +3,7 @@ import type { SegmentLog } from "@winnow/adapters/log-segment";
 import type { CorrelatorOptions } from "@winnow/correlator";
 import type { Config, Logger, Metrics } from "@winnow/platform";
 import type { Clock, IncidentStore, WindowStore } from "@winnow/ports";
-import type { Receiver, ReceiverLimits } from "@winnow/receiver";
+import { type Receiver, type ReceiverLimits, receiverLimits } from "@winnow/receiver";
 import type { RouterDestination, RouterOptions } from "@winnow/router";
 import type { LoopSettings, RuleBook } from "@winnow/runtime";
 import { randomIds, sha256 } from "./platform-parts.ts";
@@ -116,6 +116,8 @@ export function receiverLimitsOf(config: Config): Partial<ReceiverLimits> {
     inflateRatio: limits.inflate_ratio,
     deadLetterBytes: limits.dead_letter_bytes,
     requestTimeoutMs: limits.request_timeout,
+    // Node takes no longer time for the head than for the whole request.
+    headersTimeoutMs: Math.min(receiverLimits.headersTimeoutMs, limits.request_timeout),
     pendingBytes: limits.pending_bytes,
     pendingDeliveries: limits.pending_deliveries,
   };
