@@ -1,3 +1,4 @@
+export * from "./checkpoint-store.ts";
 export * from "./environment.ts";
 export * from "./event-log.ts";
 export * from "./incident-store.ts";

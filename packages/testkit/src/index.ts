@@ -1,5 +1,7 @@
+export * from "./contract/checkpoint-store.ts";
 export * from "./contract/event-log.ts";
 export * from "./contract/incident-store.ts";
+export * as incidentSamples from "./contract/incident-store-samples.ts";
 export * from "./contract/sink.ts";
 export { sourceContract } from "./contract/source.ts";
 export * from "./contract/source-fixtures.ts";
