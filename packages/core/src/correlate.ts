@@ -10,7 +10,14 @@ import {
 import { deadLetterOf } from "./dead-letter.ts";
 import { applyAction } from "./incident-actions.ts";
 import { IncidentChange } from "./incident-change.ts";
-import { type GroupState, type IncidentState, incidentKey, type MemberState, memberKey } from "./incident-state.ts";
+import {
+  type GroupState,
+  type IncidentState,
+  incidentKey,
+  type MemberState,
+  memberKey,
+  putGroup,
+} from "./incident-state.ts";
 import { fireIncident } from "./incident-timers.ts";
 import { engineLimits } from "./limits.ts";
 import { placeAlert } from "./placement.ts";
@@ -26,8 +33,7 @@ export const correlateStage: Stage<CorrelateItem> = {
   prefetch: (item) => (item.type === "transition" ? [memberKey(item.fingerprint)] : []),
   accountable: (item) => item.type === "transition" && item.settles,
   decide: decideItem,
-  fire: (key, read, context) =>
-    key.startsWith("i:") ? fireIncident(key, read, context) : fireGroup(key, read, context),
+  fire,
   tick: (_record, read, context) => new Draft(read, context).settled(null),
   coalesce,
   bury: (item, error, context) => {
@@ -85,13 +91,17 @@ function updateWaiting(transition: Transition, member: MemberState, key: string,
   const group = draft.get<GroupState>(key);
   const others = (group?.waiting ?? []).filter((waiting) => waiting.fingerprint !== transition.fingerprint);
   if (transition.change === "resolved") {
-    draft.put(key, { incidentId: group?.incidentId ?? null, waiting: others } satisfies GroupState, null);
+    putGroup(draft, key, {
+      incidentId: group?.incidentId ?? null,
+      waiting: others,
+      waitUntil: group?.waitUntil ?? null,
+    });
     draft.drop(memberKey(transition.fingerprint));
     return "resolved";
   }
   if (transition.change === "severity_changed") {
     const waiting = [...others, { ...transition, change: "fired" as const }];
-    draft.put(key, { incidentId: group?.incidentId ?? null, waiting } satisfies GroupState, null);
+    putGroup(draft, key, { incidentId: group?.incidentId ?? null, waiting, waitUntil: group?.waitUntil ?? null });
     draft.put(memberKey(transition.fingerprint), { ...member, severity: transition.severity }, null);
   }
   return "updated";
@@ -127,13 +137,29 @@ function resolveMember(transition: Transition, member: MemberState, state: Incid
   return "resolved";
 }
 
+/** The waiting time is over: what did not find company is let go. */
 function fireGroup(key: string, read: Read, context: DecisionContext): Decision {
   const draft = new Draft(read, context);
   const group = draft.get<GroupState>(key);
-  for (const waiting of group?.waiting ?? []) draft.drop(memberKey(waiting.fingerprint));
-  if (group?.incidentId === null || group === undefined) draft.drop(key);
-  else draft.put(key, { incidentId: group.incidentId, waiting: [] } satisfies GroupState, null);
+  if (group === undefined) return draft.settled(null);
+  for (const waiting of group.waiting) draft.drop(memberKey(waiting.fingerprint));
+  putGroup(draft, key, { incidentId: group.incidentId, waiting: [], waitUntil: null });
   return draft.settled(null);
+}
+
+/** A resolved member is forgotten once its incident is. */
+function fireMember(key: string, read: Read, context: DecisionContext): Decision {
+  const draft = new Draft(read, context);
+  const member = draft.get<MemberState>(key);
+  const incident = member === undefined ? undefined : draft.get<IncidentState>(incidentKey(member.incidentId ?? ""));
+  if (member === undefined || incident === undefined) draft.drop(key);
+  else draft.put(key, member, context.now + engineLimits.memberMemoryMs);
+  return draft.settled(null);
+}
+
+function fire(key: string, read: Read, context: DecisionContext): Decision {
+  if (key.startsWith("i:")) return fireIncident(key, read, context);
+  return key.startsWith("m:") ? fireMember(key, read, context) : fireGroup(key, read, context);
 }
 
 /** Joins events of one incident that a record emitted one after another: the last snapshot, all members and lines. */
@@ -149,11 +175,7 @@ function coalesce(emissions: readonly Emission[]): readonly Emission[] {
     }
     const at = open.get(body.incident.incident_id);
     const before = at === undefined ? undefined : (joined[at]?.body as IncidentEvent);
-    if (
-      at === undefined ||
-      before === undefined ||
-      before.members.length + body.members.length > engineLimits.membersPerEventMax
-    ) {
+    if (at === undefined || before === undefined || !canJoin(before, body)) {
       open.set(body.incident.incident_id, joined.length);
       joined.push(emission);
       continue;
@@ -161,6 +183,13 @@ function coalesce(emissions: readonly Emission[]): readonly Emission[] {
     joined[at] = { ...emission, body: mergeEvents(before, body) };
   }
   return joined;
+}
+
+/** What routes look at must stay as it was: else a destination that only the first event reaches would be lost. */
+function canJoin(before: IncidentEvent, after: IncidentEvent): boolean {
+  if (before.members.length + after.members.length > engineLimits.membersPerEventMax) return false;
+  const { released, priority, severity } = before.incident;
+  return !released || (priority === after.incident.priority && severity === after.incident.severity);
 }
 
 function mergeEvents(before: IncidentEvent, after: IncidentEvent): IncidentEvent {

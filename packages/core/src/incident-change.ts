@@ -244,7 +244,7 @@ export class IncidentChange {
         severity: transition.severity,
         joined,
       } satisfies MemberState,
-      null,
+      status === "resolved" ? this.#context.now + engineLimits.memberMemoryMs : null,
     );
     this.#members.push({
       fingerprint: transition.fingerprint,

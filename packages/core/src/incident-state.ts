@@ -1,8 +1,11 @@
 import type { IncidentSnapshot, Priority, Severity, Transition, WindowSettings } from "@winnow/contracts";
+import type { Draft } from "./stage.ts";
 
 /** What B keeps per incident. */
 export interface IncidentState {
   readonly snapshot: IncidentSnapshot;
+  /** Key of the group that it was opened for: forgotten together with it. */
+  readonly group: string;
   /** Settings of the rule that opened it: newer rule sets do not change them. */
   readonly window: WindowSettings;
   readonly holdMs: Readonly<Record<Priority, number>>;
@@ -41,6 +44,14 @@ export interface GroupState {
   readonly incidentId: string | null;
   /** Alerts below min_alerts, oldest first. */
   readonly waiting: readonly Transition[];
+  /** Until when they wait for company; epoch ms. */
+  readonly waitUntil: number | null;
+}
+
+/** Stores a group; one that says nothing is dropped. */
+export function putGroup(draft: Draft, key: string, group: GroupState): void {
+  if (group.incidentId === null && group.waiting.length === 0) draft.drop(key);
+  else draft.put(key, group, group.waiting.length === 0 ? null : group.waitUntil);
 }
 
 export const memberKey = (fingerprint: string): string => `m:${fingerprint}`;

@@ -1,5 +1,5 @@
 import { IncidentChange } from "./incident-change.ts";
-import { type IncidentState, incidentDeadline } from "./incident-state.ts";
+import { type GroupState, type IncidentState, incidentDeadline, putGroup } from "./incident-state.ts";
 import { type Decision, type DecisionContext, Draft, type Read } from "./stage.ts";
 
 /** An incident's deadline: the hold is over, the resolve delay is over, or its memory may go. */
@@ -9,6 +9,8 @@ export function fireIncident(key: string, read: Read, context: DecisionContext):
   if (state === undefined) return draft.settled(null);
   if (state.forgetAt !== null && state.forgetAt <= context.now) {
     draft.drop(key);
+    const group = draft.get<GroupState>(state.group);
+    if (group?.incidentId === state.snapshot.incident_id) putGroup(draft, state.group, { ...group, incidentId: null });
     return draft.settled(null);
   }
   if (state.resolveDue !== null && state.resolveDue <= context.now) {

@@ -19,6 +19,8 @@ export const engineLimits = {
   pendingMax: 1_000,
   /** How long an incident's state stays after the reopen time; ms. */
   incidentMemoryMs: 60_000,
+  /** How often a resolved member is looked at, whether its incident is forgotten; ms. */
+  memberMemoryMs: 3_600_000,
   /** Members carried by one incident event. */
   membersPerEventMax: 500,
 } as const;

@@ -16,6 +16,7 @@ import {
   incidentKey,
   type MemberState,
   memberKey,
+  putGroup,
 } from "./incident-state.ts";
 import { engineLimits } from "./limits.ts";
 import type { DecisionContext, Draft } from "./stage.ts";
@@ -56,7 +57,7 @@ function leaveWaiting(transition: Transition, key: string, draft: Draft): void {
   const group = draft.get<GroupState>(key);
   if (group === undefined) return;
   const waiting = group.waiting.filter((other) => other.fingerprint !== transition.fingerprint);
-  draft.put(key, { incidentId: group.incidentId, waiting } satisfies GroupState, null);
+  putGroup(draft, key, { ...group, waiting });
 }
 
 /** A firing member that moves to another incident must not keep its former one open. */
@@ -145,11 +146,11 @@ function gather(
     open({ key, previous, founders: waiting }, arrival, draft);
     return "opened";
   }
-  draft.put(
-    key,
-    { incidentId: group?.incidentId ?? null, waiting: waiting.slice(-engineLimits.pendingMax) } satisfies GroupState,
-    context.now + waitingTime(match.rule),
-  );
+  putGroup(draft, key, {
+    incidentId: group?.incidentId ?? null,
+    waiting: waiting.slice(-engineLimits.pendingMax),
+    waitUntil: context.now + waitingTime(match.rule),
+  });
   draft.put(
     memberKey(transition.fingerprint),
     {
@@ -182,7 +183,7 @@ function open(
   const seed = `${key} ${partition} ${offset} ${index} ${draft.emissions.length}`;
   const id = `inc_${context.hash(seed).slice(0, 20)}`;
   const number = nextNumber(transition.alert.scope, draft);
-  const born = { id, number, previousId: previous?.snapshot.incident_id ?? null };
+  const born = { id, number, group: key, previousId: previous?.snapshot.incident_id ?? null };
   const state = bornIncident(born, founders[0] ?? transition, match, context);
   const change = new IncidentChange(state, draft);
   const rule = { id: match.rule.id, digest: context.rules.digest };
@@ -191,7 +192,7 @@ function open(
   change.tell("opened", why, { fingerprint: transition.fingerprint });
   for (const founder of founders) change.memberFires(founder, undefined, why);
   change.finish({ notable: true, urgent: true });
-  draft.put(key, { incidentId: id, waiting: [] } satisfies GroupState, null);
+  putGroup(draft, key, { incidentId: id, waiting: [], waitUntil: null });
 }
 
 function nextNumber(scope: string, draft: Draft): number {
@@ -201,7 +202,7 @@ function nextNumber(scope: string, draft: Draft): number {
 }
 
 function bornIncident(
-  born: { id: string; number: number; previousId: string | null },
+  born: { id: string; number: number; group: string; previousId: string | null },
   first: Transition,
   match: RuleMatch,
   context: DecisionContext,
@@ -251,6 +252,7 @@ function bornIncident(
       event_count: 0,
       previous_id: born.previousId,
     },
+    group: born.group,
     window: rule.window,
     holdMs: rule.hold_ms,
     resolveDelayMs: rule.resolve_delay_ms,

@@ -320,3 +320,45 @@ await t.test("an incident without a route is recorded and says so", async (t) =>
   t.same(engine.wishes, []);
   t.ok(engine.timeline.some(({ entry }) => entry.reason.code === "no_route"));
 });
+
+await t.test("what is over is forgotten whole: incident, group and members leave no state behind", async (t) => {
+  const waiting = "min_alerts: 2, window: { type: rolling, gap: 5m, reopen: 10m }";
+  const engine = engineWith(
+    ruleWith(waiting),
+    { name: "A", at: 1_000 },
+    { name: "B", at: 2_000 },
+    { name: "A", action: "resolve", at: 3_000 },
+    { name: "B", action: "resolve", at: 4_000 },
+    { name: "C", service: "ledger", at: 5_000 },
+  );
+  engine.pass(3 * 60 * minute);
+  t.same([...engine.correlate.states.keys()], ["n:default"], "only the running number stays");
+});
+
+await t.test("alerts that still wait after one of them resolved are let go in time", async (t) => {
+  const yaml = ruleWith("min_alerts: 3, window: { type: rolling, gap: 5m }");
+  const engine = engineWith(
+    yaml,
+    { name: "A", at: 1_000 },
+    { name: "B", at: 2_000 },
+    { name: "A", action: "resolve", at: 3_000 },
+  );
+  engine.pass(10 * minute);
+  t.same([...engine.correlate.states.keys()], []);
+});
+
+await t.test("a priority that lasts for one moment still reaches the destinations of its route", async (t) => {
+  const yaml = `
+rules:
+  - { id: r, group_by: [service], hold: 0s }
+routes:
+  - { match: { priority: [P1, P2] }, to: [snow] }
+  - { to: [log] }
+`;
+  const engine = new PureEngine(rulesOf(yaml));
+  engine.deliver(
+    [sampleEvent({ name: "A", severity: "info" }), sampleEvent({ name: "B", severity: "critical" })],
+    1_000,
+  );
+  t.same([...engine.incidents.values()][0]?.destinations, ["log", "snow"]);
+});
