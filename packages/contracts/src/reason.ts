@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { nullable } from "./vocabulary.ts";
 
 /** Every reason that a decision can give, with the sentence that people read. */
 export const reasonTexts = {
@@ -53,22 +54,42 @@ export const reasonTexts = {
 export type ReasonCode = keyof typeof reasonTexts;
 export const reasonCodes = Object.keys(reasonTexts) as ReasonCode[];
 
-/** Why something was decided: stored with the decision. `evidence` holds small, display-ready values. */
+/** Small, display-ready values that a decision was made on. */
+export const Evidence = Type.Record(
+  Type.String(),
+  Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Array(Type.String())]),
+);
+export type Evidence = Static<typeof Evidence>;
+
+/** Why something was decided: stored with the decision. */
 export const Reason = Type.Object(
   {
     code: Type.Enum(reasonCodes),
     text: Type.String(),
     rule_id: Type.Optional(Type.String()),
     rule_digest: Type.Optional(Type.String()),
-    evidence: Type.Optional(
-      Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Array(Type.String())])),
-    ),
+    evidence: Type.Optional(Evidence),
   },
   { additionalProperties: false },
 );
 export type Reason = Omit<Static<typeof Reason>, "code"> & { code: ReasonCode };
 
-export type Evidence = NonNullable<Reason["evidence"]>;
+/** A reason as the API shows it: what is absent is null. */
+export const ShownReason = Type.Object(
+  {
+    code: Type.Enum(reasonCodes),
+    text: Type.String(),
+    rule_id: nullable(Type.String()),
+    rule_digest: nullable(Type.String()),
+    evidence: nullable(Evidence),
+  },
+  { additionalProperties: false },
+);
+export type ShownReason = Omit<Static<typeof ShownReason>, "code"> & { code: ReasonCode };
+
+export function showReason({ code, text, rule_id, rule_digest, evidence }: Reason): ShownReason {
+  return { code, text, rule_id: rule_id ?? null, rule_digest: rule_digest ?? null, evidence: evidence ?? null };
+}
 
 /** A reason with its standard sentence. */
 export function reason(code: ReasonCode, evidence?: Evidence, rule?: { id: string; digest: string }): Reason {

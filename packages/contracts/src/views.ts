@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import { AlertFlags, Labels } from "./alert-event.ts";
 import { PriorityInputs, timelineKinds } from "./incident-event.ts";
-import { Reason } from "./reason.ts";
+import { ShownReason } from "./reason.ts";
 import {
   AlertStatus,
   DeadLetterState,
@@ -108,11 +108,11 @@ export const TimelineRow = Type.Object(
     actor: Type.String(),
     text: nullable(Type.String()),
     fingerprint: nullable(Type.String()),
-    reason: Reason,
+    reason: ShownReason,
   },
   closed,
 );
-export type TimelineRow = Omit<Static<typeof TimelineRow>, "reason"> & { reason: Reason };
+export type TimelineRow = Omit<Static<typeof TimelineRow>, "reason"> & { reason: ShownReason };
 
 /** One rule that did not take the alert, and the first of its conditions that failed. */
 export const WhyNot = Type.Object(
@@ -131,13 +131,13 @@ export const Explanation = Type.Object(
     kind: nullable(Type.Enum(timelineKinds)),
     actor: Type.String(),
     text: nullable(Type.String()),
-    reason: Reason,
+    reason: ShownReason,
     group_key: Type.Array(KeyPart),
     why_not: Type.Array(WhyNot),
   },
   closed,
 );
-export type Explanation = Omit<Static<typeof Explanation>, "reason"> & { reason: Reason };
+export type Explanation = Omit<Static<typeof Explanation>, "reason"> & { reason: ShownReason };
 
 /** A member of an incident as the API shows it. */
 export const Member = Type.Object(
@@ -156,11 +156,11 @@ export const Member = Type.Object(
     episode: Type.Object({ id: Type.String(), started_at: Time }, closed),
     joined_at: Time,
     resolved_at: NullableTime,
-    reason: Reason,
+    reason: ShownReason,
   },
   closed,
 );
-export type Member = Omit<Static<typeof Member>, "reason"> & { reason: Reason };
+export type Member = Omit<Static<typeof Member>, "reason"> & { reason: ShownReason };
 
 export const DeadLetter = Type.Object(
   {

@@ -1,5 +1,5 @@
 import type { AlertFacts, Explanation, IncidentMember } from "@winnow/contracts";
-import { reason } from "@winnow/contracts";
+import { reason, showReason } from "@winnow/contracts";
 import type { CompiledRuleSet } from "@winnow/core";
 import type { IncidentReader, IncidentRow, TimelineRowStored } from "@winnow/ports";
 import type { RuleBook } from "@winnow/runtime";
@@ -37,7 +37,7 @@ export class Explainer {
       kind: line.kind,
       actor: line.actor,
       text: line.text ?? null,
-      reason: line.reason,
+      reason: showReason(line.reason),
       group_key: row.snapshot.group_key,
       why_not: rules === null || member === undefined ? [] : [...rules.whyNot(member.alert)],
     };
@@ -66,7 +66,7 @@ export class Explainer {
       kind: null,
       actor: "winnow",
       text: null,
-      reason: decided,
+      reason: showReason(decided),
       group_key: [...match.groupKey],
       why_not: [...(stored ?? rules).whyNot(member?.alert ?? facts)],
     };

@@ -1,21 +1,57 @@
-import { Accounting, Alert, DeadLetter, Delivery, Explanation, Incident, Member, TimelineRow } from "@winnow/contracts";
-import type { TSchema } from "typebox";
+import {
+  Accounting,
+  Alert,
+  DeadLetter,
+  Delivery,
+  Explanation,
+  Incident,
+  MappingWarning,
+  Member,
+  TimelineRow,
+} from "@winnow/contracts";
+import { type TSchema, Type } from "typebox";
 
 interface Operation {
-  readonly method: "get" | "post" | "delete";
+  readonly method: "get" | "post" | "put" | "delete";
   readonly path: string;
   readonly summary: string;
   /** Schema name of the 200 answer; `[]` behind it: a page of them. */
   readonly answers?: string;
   readonly query?: readonly string[];
   readonly open?: boolean;
+  /** Answers 202 with what became of the delivery, and takes the integration's own credentials. */
+  readonly accepted?: boolean;
 }
 
-const schemas = { Incident, Member, TimelineRow, Explanation, Alert, Delivery, DeadLetter, Accounting } as const;
+/** The answer to a delivery. */
+const Receipt = Type.Object({
+  id: Type.String(),
+  accepted: Type.Integer(),
+  dead_lettered: Type.Integer(),
+  warnings: Type.Array(MappingWarning),
+});
+
+const schemas = {
+  Receipt,
+  Incident,
+  Member,
+  TimelineRow,
+  Explanation,
+  Alert,
+  Delivery,
+  DeadLetter,
+  Accounting,
+} as const;
 
 const page = ["limit", "cursor"] as const;
 
+const inbound = "Take a delivery of this integration's tool";
+
 const operations: readonly Operation[] = [
+  { method: "post", path: "/v1/in/{integration}", summary: inbound, query: ["token"], accepted: true },
+  { method: "put", path: "/v1/in/{integration}", summary: inbound, query: ["token"], accepted: true },
+  { method: "post", path: "/v1/in/{integration}/{token}", summary: inbound, accepted: true },
+  { method: "put", path: "/v1/in/{integration}/{token}", summary: inbound, accepted: true },
   {
     method: "get",
     path: "/v1/incidents",
@@ -111,7 +147,9 @@ function operationOf(operation: Operation): Record<string, unknown> {
     summary: operation.summary,
     parameters: [...inPath.map(parameter("path")), ...(operation.query ?? []).map(parameter("query"))],
     responses: {
-      "200": { description: "Done", ...contentOf(operation.answers) },
+      ...(operation.accepted === true
+        ? { "202": { description: "Durable", ...contentOf("Receipt") } }
+        : { "200": { description: "Done", ...contentOf(operation.answers) } }),
       default: {
         description: "An RFC 9457 problem",
         content: { "application/problem+json": { schema: { type: "object" } } },

@@ -45,6 +45,9 @@ export async function consoleRoutes(app: FastifyInstance, options: ConsoleOption
   app.addHook("preClose", async () => {
     desk.streams.close();
   });
+  app.setNotFoundHandler((_request, reply) =>
+    sendProblem(reply, "not_found", "there is nothing at this path and method"),
+  );
   await app.register(async (scope) => {
     // Bodies are read as bytes and judged by each route: one caller sends JSON, another YAML.
     scope.removeAllContentTypeParsers();

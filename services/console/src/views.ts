@@ -1,4 +1,13 @@
-import type { Alert, DeadLetter, Delivery, Incident, IncidentMember, Member, TimelineRow } from "@winnow/contracts";
+import {
+  type Alert,
+  type DeadLetter,
+  type Delivery,
+  type Incident,
+  type IncidentMember,
+  type Member,
+  showReason,
+  type TimelineRow,
+} from "@winnow/contracts";
 import type { AlertDetail, AlertState } from "@winnow/core";
 import type { DeadLetterRow, DeliveryRow, IncidentRow, TimelineRowStored } from "@winnow/ports";
 
@@ -79,7 +88,7 @@ export function memberView(member: IncidentMember): Member {
     episode: { id: member.episode.id, started_at: timeText(member.episode.started_ms) },
     joined_at: timeText(member.joined_ms),
     resolved_at: timeOrNull(member.resolved_ms),
-    reason: member.reason,
+    reason: showReason(member.reason),
   };
 }
 
@@ -91,7 +100,7 @@ export function timelineView(row: TimelineRowStored): TimelineRow {
     actor: row.actor,
     text: row.text ?? null,
     fingerprint: row.fingerprint ?? null,
-    reason: row.reason,
+    reason: showReason(row.reason),
   };
 }
 

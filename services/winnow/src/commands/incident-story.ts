@@ -216,8 +216,7 @@ function tell(
   const because = plain(reason.text);
   const isQuote = isPerson && said !== "" && reason.code !== "action_refused";
   const what = isQuote ? who + said : `${who}${head.join("")}${because}${said === "" ? "" : ` (${said})`}`;
-  const rule =
-    reason.rule_id === undefined || reason.rule_id === incident.rule.id ? [] : [`rule=${plain(reason.rule_id)}`];
+  const rule = reason.rule_id === null || reason.rule_id === incident.rule.id ? [] : [`rule=${plain(reason.rule_id)}`];
   const rest = Object.entries(others).map(([name, value]) => `${plain(name)}=${shown(value)}`);
   return { what, evidence: [...rule, ...rest].join(", ") };
 }

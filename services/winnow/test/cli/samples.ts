@@ -1,4 +1,14 @@
-import type { Alert, DeadLetter, Delivery, Explanation, Incident, Member, TimelineRow } from "@winnow/contracts";
+import {
+  type Alert,
+  type DeadLetter,
+  type Delivery,
+  type Explanation,
+  type Incident,
+  type Member,
+  reason,
+  showReason,
+  type TimelineRow,
+} from "@winnow/contracts";
 
 const minute = 60_000;
 
@@ -78,7 +88,7 @@ export function member(more: Partial<Member> = {}): Member {
     episode: { id: "ep_1", started_at: before(12.05) },
     joined_at: before(12.05),
     resolved_at: null,
-    reason: { code: "rule_opened", text: "First alert of its group: the rule opened an incident" },
+    reason: showReason(reason("rule_opened")),
     ...more,
   };
 }
@@ -91,7 +101,7 @@ export function timelineRow(seq: number, more: Partial<TimelineRow> = {}): Timel
     actor: "winnow",
     text: null,
     fingerprint: null,
-    reason: { code: "rule_joined", text: "Joined the open incident of the same rule and group key" },
+    reason: showReason(reason("rule_joined")),
     ...more,
   };
 }
@@ -105,12 +115,7 @@ export function explanation(more: Partial<Explanation> = {}): Explanation {
     kind: "opened",
     actor: "winnow",
     text: null,
-    reason: {
-      code: "rule_opened",
-      text: "First alert of its group: the rule opened an incident",
-      rule_id: "per-service",
-      rule_digest: "3fa2b1c4d5e6f708",
-    },
+    reason: showReason(reason("rule_opened", undefined, { id: "per-service", digest: "3fa2b1c4d5e6f708" })),
     group_key: [{ k: "service", v: "checkout" }],
     why_not: [
       {

@@ -1,4 +1,4 @@
-import { reason } from "@winnow/contracts";
+import { reason, showReason } from "@winnow/contracts";
 import t from "tap";
 import { FakeApi } from "./fake-api.ts";
 import { runCli } from "./run-cli.ts";
@@ -55,31 +55,31 @@ api
         kind: "opened",
         at: at(0),
         fingerprint: web1,
-        reason: reason("rule_opened", { alert: "p99 above 2 s on web-1", group_key: group }, rule),
+        reason: showReason(reason("rule_opened", { alert: "p99 above 2 s on web-1", group_key: group }, rule)),
       }),
       timelineRow(2, {
         at: at(2),
         fingerprint: web2,
-        reason: reason("rule_joined", { alert: "p99 above 2 s on web-2", group_key: group }, rule),
+        reason: showReason(reason("rule_joined", { alert: "p99 above 2 s on web-2", group_key: group }, rule)),
       }),
-      timelineRow(3, { kind: "released", at: at(5), reason: reason("released", { priority: "P1" }) }),
+      timelineRow(3, { kind: "released", at: at(5), reason: showReason(reason("released", { priority: "P1" })) }),
       timelineRow(4, {
         kind: "delivery",
         at: at(6),
         actor: "router",
-        reason: reason("ticket_created", { destination: "snow", ticket: "INC0010023" }),
+        reason: showReason(reason("ticket_created", { destination: "snow", ticket: "INC0010023" })),
       }),
       timelineRow(5, {
         kind: "acknowledged",
         at: at(125),
         actor: "alice",
         text: "looking at it",
-        reason: reason("person_acknowledged", { person: "alice" }),
+        reason: showReason(reason("person_acknowledged", { person: "alice" })),
       }),
       timelineRow(6, {
         kind: "priority_changed",
         at: at(7_500),
-        reason: reason("priority_changed", { from: "P2", to: "P1" }),
+        reason: showReason(reason("priority_changed", { from: "P2", to: "P1" })),
       }),
     ]),
   );
