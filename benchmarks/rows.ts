@@ -10,6 +10,8 @@ export interface Scenario {
   readonly name: string;
   readonly shape: LoadShape;
   readonly connections: number;
+  /** Every alert is new to the target, once; else all keys are open before the measurement and are repeated. */
+  readonly isFirstTime?: boolean;
 }
 
 /** One line of the table. */
@@ -38,6 +40,12 @@ export const scenarios: readonly Scenario[] = [
   { name: "batch of 50, 128 connections, 500 keys", shape: { batch: 50, keys: 500, groups }, connections: 128 },
   { name: "batch of 50, 64 connections, 100k keys", shape: { batch: 50, keys: 100_000, groups }, connections: 64 },
   { name: "batch of 50, 128 connections, 100k keys", shape: { batch: 50, keys: 100_000, groups }, connections: 128 },
+  {
+    name: "batch of 50, 64 connections, 100k alerts for the first time",
+    shape: { batch: 50, keys: 100_000, groups },
+    connections: 64,
+    isFirstTime: true,
+  },
 ];
 
 /** A folder for one measurement, removed afterwards. */
@@ -57,11 +65,14 @@ export async function measure(target: Target, scenario: Scenario, durationMs: nu
   return withFolder(async (dataDir) => {
     const running = await target.start(dataDir);
     const order = { ...scenario, endpoint: running.endpoint };
-    await sendLoad({ ...order, shape: { ...order.shape, keys: 500 }, durationMs: durationMs / 3, rounds: 1 });
+    const isFirst = scenario.isFirstTime === true;
+    const { shape } = scenario;
+    await sendLoad({ ...order, shape: { ...shape, keys: 500 }, durationMs: durationMs / 3, rounds: 1 });
+    if (!isFirst) await sendLoad({ ...order, shape: { ...shape, batch: 50 }, durationMs: 0, rounds: 1 });
     const before = await running.drained();
     const cpu = cpuSeconds(running.pid);
     const started = performance.now();
-    const report = await sendLoad({ ...order, durationMs, rounds: 1 });
+    const report = await sendLoad({ ...order, durationMs: isFirst ? 0 : durationMs, rounds: isFirst ? 1 : 0 });
     const loaded = performance.now();
     const after = await running.drained();
     const elapsed = (after === null ? report.elapsed_ms : performance.now() - started) / 1_000;

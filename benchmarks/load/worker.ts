@@ -7,7 +7,7 @@ export interface LoadOrder {
   readonly endpoint: Endpoint;
   readonly connections: number;
   readonly durationMs: number;
-  /** Whole rounds over all keys are sent even when that takes longer; else the time ends the load. */
+  /** So many whole rounds over all keys are sent, even when that takes longer than `durationMs`. */
   readonly rounds: number;
 }
 
