@@ -26,8 +26,13 @@ await t.test("twenty power cuts lose nothing that was acknowledged", { skip }, a
   t.comment(`${report.cuts} cuts, ${report.acknowledged} requests acknowledged`);
   t.same(report.lost, [], `each disk held what was acknowledged before its cut; ${again}`);
   t.same(report.verdict?.problems, [], `and everything fits in the end; ${again}`);
-  t.ok(report.replayed?.isEqual, `the log replayed gives the stored states; ${again}\n${report.replayed?.text}`);
-  t.equal(report.cuts, 20);
+  const { replayed } = report;
+  t.equal(
+    replayed?.isEqual === true ? "equal" : replayed?.text,
+    "equal",
+    `the log replayed gives the stored states; ${again}`,
+  );
+  t.ok(report.cuts >= 20, `${report.cuts} cuts`);
   t.ok(report.acknowledged >= 200, `${report.acknowledged} requests acknowledged`);
 });
 

@@ -17,6 +17,7 @@ const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.
 const minutes = Number(values.minutes);
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const scratch = openScratch();
+const again = `again: npm run torture -- --minutes ${values.minutes} --kills ${values.kills} --every-ms ${values["every-ms"]} --seed ${seed}`;
 say(`seed ${seed}, ${minutes} min, in ${scratch.path}`);
 try {
   const report = await runKillNine({
@@ -30,8 +31,11 @@ try {
   process.stdout.write(`${describeReport(report)}\n`);
   if (report.verdict.problems.length > 0 || !report.replayed.isEqual) {
     process.exitCode = 1;
-    say(`again: npm run torture -- --minutes ${values.minutes} --seed ${seed}`);
+    say(again);
   }
+} catch (error) {
+  process.exitCode = 1;
+  say(`${error instanceof Error ? error.stack : String(error)}\n${again}`);
 } finally {
   await scratch.cleanUp(values.keep);
 }

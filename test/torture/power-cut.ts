@@ -1,5 +1,5 @@
 /** Takes the power away under load: the product comes back on what its disk held at that moment. */
-import { existsSync, renameSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { openApi } from "./api.ts";
@@ -10,7 +10,7 @@ import { startLoad } from "./load.ts";
 import { searchLog } from "./log-search.ts";
 import { copyAtOneMoment, makeImage } from "./loop-image.ts";
 import { freePort } from "./product.ts";
-import { seededRandom } from "./random.ts";
+import { type Random, seededRandom } from "./random.ts";
 import { type Replayed, verifyReplay } from "./replay.ts";
 import type { Scratch } from "./scratch.ts";
 import { settle } from "./settle.ts";
@@ -41,6 +41,9 @@ export interface PowerCutReport {
 const lifeMsMin = 150;
 const lifeMsMax = 900;
 const settleMs = 60_000;
+/** Cuts of the first start, and how many of the others are followed by one more while it starts again. */
+const birthCuts = 3;
+const startingShare = 0.2;
 
 export async function runPowerCuts(options: PowerCutOptions): Promise<PowerCutReport> {
   const { scratch, cuts } = options;
@@ -60,6 +63,9 @@ export async function runPowerCuts(options: PowerCutOptions): Promise<PowerCutRe
   };
   const supervisor = new Supervisor(settings, scratch);
   await supervisor.warmUp();
+  // Its first start ever may be cut short, too.
+  rmSync(disk.dataDir, { recursive: true });
+  for (let birth = 0; birth < birthCuts; birth += 1) await cutWhileStarting(supervisor, disk, random);
   const { url, token } = await supervisor.start();
   const history = openHistory(join(scratch.path, "history.jsonl"));
   const load = startLoad({
@@ -79,8 +85,16 @@ export async function runPowerCuts(options: PowerCutOptions): Promise<PowerCutRe
     const lost = checkLog(attempts, await searchLog(disk.dataDir)).filter((problem) => problem.startsWith("lost"));
     if (lost.length > 0) {
       load.abandon();
-      return { cuts: cut, acknowledged: history.count("acked"), readyMs, lost, verdict: null, replayed: null };
+      return {
+        cuts: supervisor.kills,
+        acknowledged: history.count("acked"),
+        readyMs,
+        lost,
+        verdict: null,
+        replayed: null,
+      };
     }
+    if (random.chance(startingShare)) await cutWhileStarting(supervisor, disk, random);
     await supervisor.start();
   }
   await load.stop();
@@ -92,7 +106,13 @@ export async function runPowerCuts(options: PowerCutOptions): Promise<PowerCutRe
   const verdict = await judge({ history: readHistory(history.file), log, api, ledger: tickets.ledger() });
   await supervisor.stop();
   const replayed = await verifyReplay(disk.dataDir, scratch.path);
-  return { cuts, acknowledged: history.count("acked"), readyMs, lost: [], verdict, replayed };
+  return { cuts: supervisor.kills, acknowledged: history.count("acked"), readyMs, lost: [], verdict, replayed };
+}
+
+async function cutWhileStarting(supervisor: Supervisor, disk: Disk, random: Random): Promise<void> {
+  supervisor.launch();
+  await pause(random.next() * supervisor.medianReadyMs());
+  await disk.cut(supervisor);
 }
 
 /** The disk of the product's machine: an image, mounted. */

@@ -55,8 +55,8 @@ const names = Object.keys(scripts) as [string, ...string[]];
 const hosts = 12;
 const severities = ["critical", "error", "warning"] as const;
 /** Apps that are in trouble at one time, per tier, and for how long. */
-const appsAtOnce = 3;
-const appLifeMs = 10_000;
+const appsAtOnce = 4;
+const appLifeMs = 5_000;
 
 /** Makes stories one after another; `elapsedMs` moves the apps along, so that new incidents open all the time. */
 export function storyTeller(random: Random, startedMs: number): (tool: ToolName, nowMs: number) => Story {

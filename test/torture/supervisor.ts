@@ -33,6 +33,7 @@ export class Supervisor {
   async warmUp(): Promise<void> {
     const product = this.launch();
     await product.ready;
+    this.readyMs.push(product.readyMs() ?? 0);
     await this.stop();
   }
 

@@ -11,7 +11,10 @@ const launcher = join(dirname(fileURLToPath(import.meta.url)), "../../services/w
 /** Vendor faults that a run plays; `late_commit` and `slow` end well within the destination's kill time. */
 export const vendorFaults = ["drop_reply", "late_commit", "rate_limit", "server_error", "slow"] as const;
 export type VendorFault = (typeof vendorFaults)[number];
-const delayMsMax = 1_200;
+const delayMsMax = 2_000;
+const losesReplies: readonly VendorFault[] = ["drop_reply", "late_commit"];
+/** A create whose end nobody knows is the dangerous one; among all requests it would be rarely met. */
+const onCreateShare = 0.6;
 
 export interface LedgerRow {
   readonly seq: number;
@@ -52,7 +55,8 @@ export async function startTicketSystem(at: {
       const kind = random.pick(vendorFaults);
       const count = kind === "rate_limit" ? 1 : random.between(1, 3);
       given.set(kind, (given.get(kind) ?? 0) + count);
-      await control(url, "POST", { kind, count, delay_ms: random.between(200, delayMsMax) });
+      const on = losesReplies.includes(kind) && random.chance(onCreateShare) ? { on: "create" } : {};
+      await control(url, "POST", { kind, count, delay_ms: random.between(200, delayMsMax), ...on });
     },
     behave: async () => {
       const waiting = (await control(url, "GET")) as readonly { kind: VendorFault; count: number }[];
