@@ -13,17 +13,31 @@ export interface StoredRecord {
   readonly offset: number;
   /** Epoch ms at which the log took it. */
   readonly appended_ms: number;
+  /**
+   * How old a receiver's record was when it was sent to the log, ms, on the receiver's own clock. Logs that several
+   * machines write have it: a record's time is then `appended_ms - age_ms`.
+   */
+  readonly age_ms?: number;
   readonly value: LogValue;
 }
 
-export interface PartitionStatus {
+export interface PartitionBounds {
   /** Born with the partition's first file: a log deleted and made again has another. */
   readonly log_id: string;
   /** Lowest offset that can still be read. */
   readonly start_offset: number;
   /** Offset after the last durable record. */
   readonly end_offset: number;
+}
+
+export interface PartitionStatus extends PartitionBounds {
   /** Accepted events in all records that were ever appended durably, trimmed ones included. */
+  readonly events: number;
+}
+
+/** Accepted events in the records below an offset, as somebody else counted them: stage A's `seen` at its position. */
+export interface CountedEvents {
+  readonly offset: number;
   readonly events: number;
 }
 
@@ -33,7 +47,13 @@ export interface PartitionStatus {
  */
 export interface EventLog {
   readonly partitions: number;
-  status(topic: Topic, partition: number): Promise<PartitionStatus>;
+  /**
+   * With `counted`, a log that several receivers write counts on from there: then `events` leaves out what was appended
+   * twice below it, and costs no more than reading what lies above it. Other logs count for themselves.
+   */
+  status(topic: Topic, partition: number, counted?: CountedEvents): Promise<PartitionStatus>;
+  /** As `status`, without counting; absent where counting costs nothing. */
+  bounds?(topic: Topic, partition: number): Promise<PartitionBounds>;
   /**
    * Appends in order; appends to one partition keep the order in which they were called.
    * Resolves with the offset of the first record.

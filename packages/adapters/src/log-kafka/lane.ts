@@ -1,0 +1,61 @@
+import type { Cluster, Place } from "./cluster.ts";
+import { KafkaRefusal, LinkFailure } from "./failures.ts";
+import { Link, textOfAddress } from "./link.ts";
+
+/**
+ * A connection of its own to the leader of one partition, following it from broker to broker. Brokers answer the
+ * requests of one connection one after the other, so a produce, a read and a long poll must never share one.
+ */
+export class Lane {
+  readonly topic: string;
+  readonly partition: number;
+  readonly #cluster: Cluster;
+  #link: Link | null = null;
+  #isClosed = false;
+
+  constructor(cluster: Cluster, at: { readonly topic: string; readonly partition: number }) {
+    this.#cluster = cluster;
+    this.topic = at.topic;
+    this.partition = at.partition;
+  }
+
+  /**
+   * Tries once. Rejects with a LinkFailure or a KafkaRefusal; those that tell of a changed cluster make the next try ask
+   * it anew. Rejects with `log_replaced` where the topic is another one.
+   */
+  async attempt<T>(request: (link: Link, place: Place) => Promise<T>): Promise<T> {
+    let place: Place | undefined;
+    try {
+      place = await this.#cluster.place(this.topic, this.partition);
+      const answer = await request(await this.#linkTo(place), place);
+      this.#cluster.heard(null);
+      return answer;
+    } catch (error) {
+      const isStale = error instanceof LinkFailure || (error instanceof KafkaRefusal && error.isStale);
+      if (isStale) this.#cluster.suspect(place?.snapshot);
+      if (error instanceof LinkFailure && !this.#isClosed) this.#cluster.heard(error);
+      throw error;
+    }
+  }
+
+  /** Cuts the connection: a request under way fails. */
+  close(): void {
+    this.#isClosed = true;
+    this.#link?.close();
+    this.#link = null;
+  }
+
+  async #linkTo(place: Place): Promise<Link> {
+    const at = this.#link;
+    if (at?.isOpen === true && textOfAddress(at.address) === textOfAddress(place.address)) return at;
+    at?.close();
+    this.#link = null;
+    const link = await Link.open(place.address, this.#cluster.settings, this.#cluster.counts);
+    if (this.#isClosed) {
+      link.close();
+      throw new LinkFailure("connect", "closed meanwhile");
+    }
+    this.#link = link;
+    return link;
+  }
+}
