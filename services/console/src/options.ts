@@ -35,6 +35,9 @@ export interface ConsoleOptions {
   checkRules(text: string): Verdict;
   /** Reads a raw body as the integration's source would; for explain. Null: no such integration. */
   readRaw(integration: string, body: Buffer, contentType: string): Promise<readonly unknown[] | null>;
-  /** Sends a dead letter's bytes through its integration again. Resolves with what came of it. */
-  retryDeadLetter(row: DeadLetterRow): Promise<{ readonly accepted: number; readonly dead_lettered: number } | null>;
+  readonly hasIntegration: (name: string) => boolean;
+  /** Sends a dead letter's bytes through its integration again. Resolves with what came of it; rejects like the log. */
+  readonly retryDeadLetter: (
+    row: DeadLetterRow,
+  ) => Promise<{ readonly accepted: number; readonly dead_lettered: number } | null>;
 }

@@ -1,3 +1,4 @@
+import { WinnowError } from "@winnow/platform";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Actions } from "./actions.ts";
 import { Alerts } from "./alerts.ts";
@@ -58,6 +59,10 @@ export async function consoleRoutes(app: FastifyInstance, options: ConsoleOption
       if (error.statusCode === 413) return sendProblem(reply, "body_too_large");
       if (error.statusCode !== undefined && error.statusCode < 500)
         return sendProblem(reply, "bad_request", error.message);
+      if (error instanceof WinnowError && error.retry === "retryable") {
+        options.logger.warn("a request could not be served", { route: request.routeOptions.url ?? "", error });
+        return sendProblem(reply, "unavailable");
+      }
       options.logger.error("a request failed", { route: request.routeOptions.url ?? "", error });
       return sendProblem(reply, "internal");
     });

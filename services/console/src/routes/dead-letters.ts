@@ -38,9 +38,12 @@ async function decide(
   const row = await desk.options.store.deadLetter(paramOf(request, "id"));
   if (row === null) return sendProblem(reply, "not_found", "no dead letter has this id");
   if (row.state === "discarded") return sendProblem(reply, "conflict", "it has been discarded");
-  const result = action === "retry" ? await desk.options.retryDeadLetter(row) : { accepted: 0, dead_lettered: 0 };
-  if (result === null) return sendProblem(reply, "conflict", `the integration ${row.integration} is not configured`);
+  const { retryDeadLetter, hasIntegration } = desk.options;
+  if (action === "retry" && !hasIntegration(row.integration))
+    return sendProblem(reply, "conflict", `the integration ${row.integration} is not configured`);
+  // The decision goes first on the one way that both take: what is unreadable again waits again behind it.
   await desk.actions.decideDeadLetter({ id: row.id, action, actor: caller.name });
+  const result = action === "retry" ? await retryDeadLetter(row) : { accepted: 0, dead_lettered: 0 };
   const state = action === "retry" ? "retried" : "discarded";
   return sendJson(reply, { ...deadLetterView(row), state, ...result }, 202);
 }

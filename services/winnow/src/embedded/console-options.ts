@@ -32,6 +32,7 @@ export function consoleOptionsOf(
     reload: async () => parts.reload(),
     checkRules: (text) => judge(text, config),
     readRaw: async (integration, body, contentType) => mapBody(pipeline.receiver, { integration, body, contentType }),
+    hasIntegration: (name) => pipeline.receiver.hasIntegration(name),
     retryDeadLetter: async (row) =>
       resend(pipeline.receiver, {
         integration: row.integration,
