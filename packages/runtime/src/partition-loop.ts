@@ -69,6 +69,7 @@ export interface LoopDependencies {
 /** How a loop ended. `fenced`: another owner has the partition; join again. */
 export type LoopEnd = { readonly end: "stopped" | "fenced" } | { readonly end: "alarm"; readonly error: WinnowError };
 
+const waitIsOver = "the wait is over";
 const retryMsMin = 50;
 const retryMsMax = 2_000;
 /** Crashes at one position before the partition stops. */
@@ -215,7 +216,10 @@ export class PartitionLoop {
 
   async #waitForRecord(position: number, ms: number, signal: AbortSignal): Promise<void> {
     const waiting = new AbortController();
-    const stop = () => waiting.abort();
+    // With a reason of ours no error with a stack is made, many times a second.
+    const stop = (): void => {
+      waiting.abort(waitIsOver);
+    };
     signal.addEventListener("abort", stop, { once: true });
     try {
       await Promise.race([

@@ -1,9 +1,15 @@
 import { readFileSync } from "node:fs";
-import { type Config, createHttpClient, type DestinationConfig, type Logger, WinnowError } from "@winnow/platform";
+import {
+  type Config,
+  createHttpClient,
+  type DestinationConfig,
+  fieldsFirst,
+  type Logger,
+  WinnowError,
+} from "@winnow/platform";
 import type { Clock } from "@winnow/ports";
 import type { RouterDestination } from "@winnow/router";
 import { sinkTypeOf } from "@winnow/sinks";
-import { fieldsFirst } from "./platform-parts.ts";
 
 /** Operations under way at one destination at once. */
 const concurrency = 4;

@@ -1,10 +1,9 @@
 import { openSegmentLog } from "@winnow/adapters/log-segment";
 import { openSqliteIncidentStore } from "@winnow/adapters/store-sqlite";
 import { openSqliteWindowStore } from "@winnow/adapters/windows-sqlite";
-import type { Config, Logger, Shutdown } from "@winnow/platform";
+import { type Config, fieldsFirst, type Logger, type Shutdown } from "@winnow/platform";
 import type { Clock } from "@winnow/ports";
 import type { DataDirectory } from "./data-directory.ts";
-import { fieldsFirst } from "./platform-parts.ts";
 import type { Stores } from "./stage-options.ts";
 
 export interface OpeningParts {

@@ -13,12 +13,12 @@ import {
   routingDigestOf,
   type Stage,
 } from "@winnow/core";
-import { createLogger, type Logger } from "@winnow/platform";
+import { createLogger, fieldsFirst, type Logger } from "@winnow/platform";
 import type { CommitMeta, IncidentStore, WindowStore } from "@winnow/ports";
 import { canonicalJson } from "@winnow/rules";
 import { Marks, StageSession } from "@winnow/runtime";
 import { openDataDirectory } from "../embedded/data-directory.ts";
-import { fieldsFirst, randomIds, sha256, systemClock } from "../embedded/platform-parts.ts";
+import { randomIds, sha256, systemClock } from "../embedded/platform-parts.ts";
 import { StoredRuleBook } from "../embedded/stored-rules.ts";
 import { FirstCommit, PublishedOutputs } from "./memory-stores.ts";
 
