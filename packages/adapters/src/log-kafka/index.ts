@@ -7,3 +7,4 @@ export type {
   KafkaRetention,
   KafkaTopicOptions,
 } from "./options.ts";
+export { joinPartitionGroup, type PartitionGroup, type PartitionGroupOptions } from "./partition-group.ts";

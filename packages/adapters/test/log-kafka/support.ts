@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
-import type { LogFields, Logger } from "@winnow/platform";
-import type { Clock } from "@winnow/ports";
-import { Kafka, logLevel } from "kafkajs";
+import type { Topic } from "@winnow/contracts";
+import { type LogFields, type Logger, WinnowError } from "@winnow/platform";
+import type { Clock, EventLog } from "@winnow/ports";
+import { numberOf, readAll } from "@winnow/testkit";
+import { type Admin, Kafka, logLevel } from "kafkajs";
 import {
   type KafkaLog,
   type KafkaLogOptions,
@@ -86,14 +88,43 @@ export function open(place: Place, more: Partial<KafkaLogOptions> = {}): Promise
 
 /** Deletes the topics of a prefix; resolves once the broker knows none of them. */
 export async function removeTopics({ brokers, topicPrefix }: Place): Promise<void> {
-  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
-  const admin = kafka.admin();
-  await admin.connect();
-  try {
+  await withAdmin(brokers, async (admin) => {
     const mine = async () => (await admin.listTopics()).filter((name) => name.startsWith(topicPrefix));
     const topics = await mine();
     if (topics.length > 0) await admin.deleteTopics({ topics });
     while ((await mine()).length > 0) await systemClock.sleep(20);
+  });
+}
+
+/** Time that runs `speed` times as fast. */
+export function fastClock(speed: number): Clock {
+  return {
+    now: systemClock.now,
+    monotonic: () => performance.now() * speed,
+    sleep: (ms, signal) => systemClock.sleep(ms / speed, signal),
+  };
+}
+
+/** The code of the error that a promise rejects with; "none" when it resolves. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+    return "none";
+  } catch (error) {
+    return error instanceof WinnowError ? error.code : `no WinnowError: ${String(error)}`;
+  }
+}
+
+/** The values of all records that are there, as numbers. */
+export async function numbersIn(log: EventLog, partition: number, topic: Topic = "alerts"): Promise<number[]> {
+  return (await readAll(log, { topic, partition })).map(numberOf);
+}
+
+export async function withAdmin<T>(brokers: readonly string[], work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    return await work(admin);
   } finally {
     await admin.disconnect();
   }
