@@ -49,7 +49,7 @@ export const scenarios: readonly Scenario[] = [
 ];
 
 /** A folder for one measurement, removed afterwards. */
-export async function withFolder<Result>(work: (dataDir: string) => Promise<Result>): Promise<Result> {
+async function withFolder<Result>(work: (dataDir: string) => Promise<Result>): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), "winnow-bench-"));
   try {
     const dataDir = join(folder, "data");

@@ -4,7 +4,7 @@ import type { DecisionContext } from "./stage.ts";
 const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /** UTF-8 bytes of text; core has no TextEncoder. Lone surrogates become U+FFFD. */
-export function utf8Bytes(text: string): number[] {
+function utf8Bytes(text: string): number[] {
   const bytes: number[] = [];
   for (const character of text) {
     const point = character.codePointAt(0) ?? 0;
@@ -17,7 +17,7 @@ export function utf8Bytes(text: string): number[] {
   return bytes;
 }
 
-export function base64(bytes: readonly number[]): string {
+function base64(bytes: readonly number[]): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += 3) {
     const [first = 0, second, third] = bytes.slice(at, at + 3);

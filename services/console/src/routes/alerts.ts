@@ -1,9 +1,13 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { severities } from "@winnow/contracts";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { Type } from "typebox";
 import type { AlertFilter } from "../alerts.ts";
 import { sendProblem } from "../problem.ts";
 import type { Desk } from "../server.ts";
-import { oneOf, pageOf, paramOf, sendJson, wordsOf } from "./input.ts";
+import { oneOf, pageOf, sendJson, wordsOf } from "./input.ts";
+
+const byFingerprint = Type.Object({ fingerprint: Type.String() });
 
 /** Alerts: the state behind each fingerprint. */
 export function alertRoutes(app: FastifyInstance, desk: Desk): void {
@@ -14,9 +18,10 @@ export function alertRoutes(app: FastifyInstance, desk: Desk): void {
     if (page === null || filter === null) return reply;
     return sendJson(reply, await desk.alerts.page(filter, page));
   });
-  app.get("/v1/alerts/:fingerprint", async (request, reply) => {
+  const api = app.withTypeProvider<TypeBoxTypeProvider>();
+  api.get("/v1/alerts/:fingerprint", { schema: { params: byFingerprint } }, async (request, reply) => {
     if ((await desk.admit(request, reply, "read")) === null) return reply;
-    const found = await desk.alerts.one(paramOf(request, "fingerprint"));
+    const found = await desk.alerts.one(request.params.fingerprint);
     return found === null
       ? sendProblem(reply, "not_found", "no alert has this fingerprint")
       : sendJson(reply, found.alert);

@@ -1,13 +1,15 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { deadLetterStates } from "@winnow/contracts";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { sendProblem } from "../problem.ts";
 import type { Desk } from "../server.ts";
 import { deadLetterView } from "../views.ts";
-import { pageOf, paramOf, sendJson, wordsOf } from "./input.ts";
+import { byId, pageOf, sendJson, wordsOf } from "./input.ts";
 
 /** Dead letters: what could not be mapped or decided, kept until a person retries or discards it. */
 export function deadLetterRoutes(app: FastifyInstance, desk: Desk): void {
   const { store } = desk.options;
+  const api = app.withTypeProvider<TypeBoxTypeProvider>();
   app.get("/v1/dead-letters", async (request, reply) => {
     if ((await desk.admit(request, reply, "read")) === null) return reply;
     const page = pageOf(request, reply);
@@ -16,26 +18,29 @@ export function deadLetterRoutes(app: FastifyInstance, desk: Desk): void {
     const rows = await store.deadLetters({ ...page, ...(states.length === 0 ? {} : { states }) });
     return sendJson(reply, { items: rows.items.map(deadLetterView), next_cursor: rows.next_cursor });
   });
-  app.get("/v1/dead-letters/:id", async (request, reply) => {
+  api.get("/v1/dead-letters/:id", byId, async (request, reply) => {
     if ((await desk.admit(request, reply, "read")) === null) return reply;
-    const row = await store.deadLetter(paramOf(request, "id"));
+    const row = await store.deadLetter(request.params.id);
     return row === null
       ? sendProblem(reply, "not_found", "no dead letter has this id")
       : sendJson(reply, deadLetterView(row));
   });
   for (const action of ["retry", "discard"] as const)
-    app.post(`/v1/dead-letters/:id/${action}`, async (request, reply) => decide(desk, action, request, reply));
+    api.post(`/v1/dead-letters/:id/${action}`, byId, async (request, reply) =>
+      decide(desk, { action, id: request.params.id }, request, reply),
+    );
 }
 
 async function decide(
   desk: Desk,
-  action: "retry" | "discard",
+  wanted: { readonly action: "retry" | "discard"; readonly id: string },
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const { action } = wanted;
   const caller = await desk.admit(request, reply, "act");
   if (caller === null) return reply;
-  const row = await desk.options.store.deadLetter(paramOf(request, "id"));
+  const row = await desk.options.store.deadLetter(wanted.id);
   if (row === null) return sendProblem(reply, "not_found", "no dead letter has this id");
   if (row.state === "discarded") return sendProblem(reply, "conflict", "it has been discarded");
   const { retryDeadLetter, hasIntegration } = desk.options;

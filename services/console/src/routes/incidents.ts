@@ -1,10 +1,11 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { deliveryStates, incidentStates, priorities } from "@winnow/contracts";
 import type { IncidentRow } from "@winnow/ports";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { sendProblem } from "../problem.ts";
 import type { Desk } from "../server.ts";
 import { deliveryView, incidentView, memberView, timelineView } from "../views.ts";
-import { objectOf, oneOf, pageOf, paramOf, sendJson, wordsOf } from "./input.ts";
+import { byId, objectOf, oneOf, pageOf, sendJson, wordsOf } from "./input.ts";
 
 const textMax = 10_000;
 const keyMax = 255;
@@ -12,39 +13,47 @@ const keyMax = 255;
 /** Incidents: list, one, its members, story and reasons; what people do with them; deliveries. */
 export function incidentRoutes(app: FastifyInstance, desk: Desk): void {
   const { store } = desk.options;
+  const api = app.withTypeProvider<TypeBoxTypeProvider>();
   app.get("/v1/incidents", async (request, reply) => listIncidents(desk, request, reply));
-  app.get("/v1/incidents/:id", async (request, reply) => {
-    const row = await found(desk, request, reply);
+  api.get("/v1/incidents/:id", byId, async (request, reply) => {
+    const row = await found(desk, request.params.id, { request, reply });
     if (row === null) return reply;
     return sendJson(reply, incidentView(row, await store.deliveriesOf([row.snapshot.incident_id])));
   });
-  app.get("/v1/incidents/:id/members", async (request, reply) => {
-    const row = await found(desk, request, reply);
+  api.get("/v1/incidents/:id/members", byId, async (request, reply) => {
+    const row = await found(desk, request.params.id, { request, reply });
     const page = row === null ? null : pageOf(request, reply);
     if (row === null || page === null) return reply;
     const members = await store.members(row.snapshot.incident_id, page);
     return sendJson(reply, { items: members.items.map(memberView), next_cursor: members.next_cursor });
   });
-  app.get("/v1/incidents/:id/timeline", async (request, reply) => {
-    const story = await storyOf(desk, request, reply);
+  api.get("/v1/incidents/:id/timeline", byId, async (request, reply) => {
+    const story = await storyOf(desk, request.params.id, { request, reply });
     if (story === null) return reply;
     return sendJson(reply, { items: story.lines.map(timelineView), next_cursor: story.next });
   });
-  app.get("/v1/incidents/:id/explanation", async (request, reply) => {
-    const story = await storyOf(desk, request, reply);
+  api.get("/v1/incidents/:id/explanation", byId, async (request, reply) => {
+    const story = await storyOf(desk, request.params.id, { request, reply });
     if (story === null) return reply;
     const items = await desk.explainer.incident(story.row, story.lines);
     return sendJson(reply, { items, next_cursor: story.next });
   });
   for (const action of ["ack", "resolve", "note"] as const)
-    app.post(`/v1/incidents/:id/${action}`, async (request, reply) => act(desk, action, request, reply));
+    api.post(`/v1/incidents/:id/${action}`, byId, async (request, reply) =>
+      act(desk, { action, id: request.params.id }, request, reply),
+    );
   app.get("/v1/deliveries", async (request, reply) => listDeliveries(desk, request, reply));
 }
 
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
 /** The incident that the path names, by id or by number, for a caller who may read. */
-async function found(desk: Desk, request: FastifyRequest, reply: FastifyReply): Promise<IncidentRow | null> {
+async function found(desk: Desk, id: string, { request, reply }: Exchange): Promise<IncidentRow | null> {
   if ((await desk.admit(request, reply, "read")) === null) return null;
-  const row = await byIdOrNumber(desk, paramOf(request, "id"));
+  const row = await byIdOrNumber(desk, id);
   if (row === null) sendProblem(reply, "not_found", "no incident has this id");
   return row;
 }
@@ -78,8 +87,8 @@ async function listIncidents(desk: Desk, request: FastifyRequest, reply: Fastify
   });
 }
 
-async function storyOf(desk: Desk, request: FastifyRequest, reply: FastifyReply) {
-  const row = await found(desk, request, reply);
+async function storyOf(desk: Desk, id: string, { request, reply }: Exchange) {
+  const row = await found(desk, id, { request, reply });
   const page = row === null ? null : pageOf(request, reply);
   if (row === null || page === null) return null;
   const after = Number(page.cursor ?? "0");
@@ -91,15 +100,16 @@ async function storyOf(desk: Desk, request: FastifyRequest, reply: FastifyReply)
 
 async function act(
   desk: Desk,
-  action: "ack" | "resolve" | "note",
+  wanted: { readonly action: "ack" | "resolve" | "note"; readonly id: string },
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const { action, id } = wanted;
   const caller = await desk.admit(request, reply, "act");
   const body = caller === null ? null : objectOf(request, reply);
   if (caller === null || body === null) return reply;
   const { store, ids } = desk.options;
-  const row = await byIdOrNumber(desk, paramOf(request, "id"));
+  const row = await byIdOrNumber(desk, id);
   if (row === null) return sendProblem(reply, "not_found", "no incident has this id");
   const text = body["text"] ?? "";
   if (typeof text !== "string" || text.length > textMax)

@@ -1,13 +1,14 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { Type } from "typebox";
 import { sendProblem } from "../problem.ts";
 
-export const pageMax = 500;
+const pageMax = 500;
 const pageDefault = 50;
 
 type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** All values of a query parameter; comma lists and repeats both count. */
-export function listOf(request: FastifyRequest, name: string): string[] {
+function listOf(request: FastifyRequest, name: string): string[] {
   const raw = (request.query as Query)[name];
   const values = raw === undefined ? [] : typeof raw === "string" ? [raw] : raw;
   return values.flatMap((value) => value.split(",")).filter((value) => value !== "");
@@ -59,9 +60,8 @@ export function objectOf(request: FastifyRequest, reply: FastifyReply): Record<s
   return null;
 }
 
-export function paramOf(request: FastifyRequest, name: string): string {
-  return (request.params as Readonly<Record<string, string>>)[name] ?? "";
-}
+/** Parameters of a path that names one thing. */
+export const byId = { schema: { params: Type.Object({ id: Type.String() }) } } as const;
 
 /** Sends JSON by the platform's own JSON.stringify, the fastest there is. */
 export function sendJson(reply: FastifyReply, value: unknown, status = 200): FastifyReply {

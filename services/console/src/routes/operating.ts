@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { readAccounting } from "../accounting.ts";
 import { openApi } from "../open-api.ts";
@@ -6,7 +7,7 @@ import { sendProblem } from "../problem.ts";
 import type { Desk } from "../server.ts";
 import { type Scope, scopes } from "../tokens.ts";
 import { timeOrNull, timeText } from "../views.ts";
-import { objectOf, paramOf, sendJson } from "./input.ts";
+import { byId, objectOf, sendJson } from "./input.ts";
 
 /** Health, metrics, accounting, events, tokens, reload, the API's own description. */
 export function operatingRoutes(app: FastifyInstance, desk: Desk): void {
@@ -76,9 +77,9 @@ function tokenRoutes(app: FastifyInstance, desk: Desk): void {
       return sendProblem(reply, "bad_request", `scopes must be a list out of ${scopes.join(", ")}`);
     return sendJson(reply, await desk.tokens.create(name, wanted as Scope[]), 201);
   });
-  app.delete("/v1/tokens/:id", async (request, reply) => {
+  app.withTypeProvider<TypeBoxTypeProvider>().delete("/v1/tokens/:id", byId, async (request, reply) => {
     if ((await desk.admit(request, reply, "admin")) === null) return reply;
-    const revoked = await desk.tokens.revoke(paramOf(request, "id"));
+    const revoked = await desk.tokens.revoke(request.params.id);
     return revoked ? sendJson(reply, { revoked: true }) : sendProblem(reply, "not_found", "no live token has this id");
   });
 }

@@ -15,7 +15,7 @@ export interface AlertReaderParts {
 }
 
 /** Open alerts of one integration in one answer: this API has no pages. */
-export const openAlertsMax = 20_000;
+const openAlertsMax = 20_000;
 /** Incidents asked for in one query. */
 const incidentStep = 500;
 /** The receiver of a group whose incident goes nowhere (yet). */

@@ -18,7 +18,7 @@ export function readConfiguration(options: Pick<EmbeddedOptions, "file" | "cwd" 
 }
 
 /** HOST:PORT, `:PORT` or `[V6]:PORT` as a flag says it. Throws WinnowError `config_invalid`. */
-export function parseListen(text: string): Config["listen"] {
+function parseListen(text: string): Config["listen"] {
   const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3] ?? Number.NaN);
   if (match === null || port > 65_535)

@@ -6,7 +6,7 @@ import { CLOSE, type Failure, OPEN, type Reply, type Request, STATS, toFailure }
 /** Calls that were waiting when a transaction began and are carried out in it, at most. */
 const GROUP_MAX = 64;
 
-export type Operations = Readonly<Record<string, (...args: never[]) => unknown>>;
+type Operations = Readonly<Record<string, (...args: never[]) => unknown>>;
 
 /** A database and what can be asked of it. Operations are synchronous and begin no transaction of their own. */
 export interface Backend {
