@@ -3,8 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import t from "tap";
 import { runCommand } from "../real-tools/run-command.ts";
+import { startTool } from "../real-tools/tool-process.ts";
 import { exampleConfiguration, exampleEnvironment, startExample } from "./support/example.ts";
-import { type Product, shellEnvironment, startProduct, winnow } from "./support/product.ts";
+import { type Product, readReady, shellEnvironment, startProduct, winnow } from "./support/product.ts";
 import type { Incident, Page } from "./support/shapes.ts";
 import { until } from "./support/until.ts";
 
@@ -40,6 +41,24 @@ await t.test("a start without anything is ready, says where it is, and ends with
   });
   product.signal("SIGTERM");
   t.equal(await product.tool.ended, 0);
+});
+
+await t.test("npm start takes the same flags, passes SIGTERM on and leaves nothing behind", async (t) => {
+  const folder = t.testdir({ "winnow.yaml": "version: 1\n" });
+  const file = join(folder, "ready.json");
+  const flags = ["--config", join(folder, "winnow.yaml"), "--data", join(folder, "data"), "--ready-file", file];
+  const npm = startTool({
+    command: "npm",
+    args: ["start", "--", ...flags, "--listen", "127.0.0.1:0"],
+    cwd: join(import.meta.dirname, "../.."),
+    env: shellEnvironment(folder),
+  });
+  t.teardown(() => npm.stop());
+  const { pid } = await until("the ready file", async () => existsSync(file) && readReady(file));
+  process.kill(npm.pid, "SIGTERM");
+  t.equal(await npm.ended, 0, npm.output());
+  t.match(npm.output(), /stopped$/m, "it had the time to stop in order");
+  t.throws(() => process.kill(pid, 0), { code: "ESRCH" }, "the process of the ready file is gone");
 });
 
 await t.test("./winnow.yaml is taken where it is there, and flags go before it", async (t) => {

@@ -64,7 +64,7 @@ export async function startProduct({ folder, args = [], env = {} }: ProductOptio
 }
 
 /** null while the file is not whole. */
-function readReady(file: string): Ready | null {
+export function readReady(file: string): Ready | null {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as Ready;
   } catch {

@@ -46,12 +46,17 @@ function worstStyle(deliveries: readonly Delivery[]): Style | null {
   return worst === undefined ? null : stateStyle(worst);
 }
 
+/** The number that people know, where the ticket's URL ends in it (`…#INC0010023`); else the vendor's own id. */
+function ticketName({ remote_id, remote_url }: Delivery): string | null {
+  return remote_id === null ? null : (/#([A-Za-z]+\d+)$/.exec(remote_url ?? "")?.[1] ?? remote_id);
+}
+
 /** The newest ticket at each destination; its state where there is none yet or something is wrong. */
 function tickets(deliveries: readonly Delivery[]): string {
   const texts = newestOf(deliveries).map((delivery) => {
-    const { remote_id, delivery_state, destination } = delivery;
-    const isFine = delivery_state === "idle" || (remote_id !== null && delivery_state !== "dead");
-    return isFine && remote_id !== null ? remote_id : `${destination}: ${delivery_state}`;
+    const { delivery_state, destination } = delivery;
+    const name = ticketName(delivery);
+    return name !== null && delivery_state !== "dead" ? name : `${destination}: ${delivery_state}`;
   });
   return texts.length === 0 ? "-" : texts.join(", ");
 }
@@ -100,7 +105,7 @@ export function ticketColumns(now: number): readonly Column<Delivery>[] {
       cell: ({ delivery_state }) => delivery_state,
       style: ({ delivery_state }) => stateStyle(delivery_state),
     },
-    { head: "TICKET", cell: ({ remote_id }) => remote_id ?? "-" },
+    { head: "TICKET", cell: (row) => ticketName(row) ?? "-" },
     { head: "SHOWS", cell: (row) => shows(row) },
     { head: "TRIES", cell: ({ attempts }) => String(attempts), align: "right" },
     { head: "NEXT", cell: ({ due_at }) => next(due_at, now), align: "right" },

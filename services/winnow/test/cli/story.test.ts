@@ -108,7 +108,7 @@ Tickets
   DESTINATION  STATE  TICKET      SHOWS        TRIES  NEXT
   snow         idle   INC0010023  all              0     -
   chat         dead   -           nothing yet      5     -
-  https://example.service-now.com/incident.do?sys_id=abc
+  https://example.service-now.com/nav_to.do?uri=incident.do#INC0010023
   chat: unauthorized: 401 from the vendor
 
 Alerts (2 firing, 1 resolved)
