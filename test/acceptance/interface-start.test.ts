@@ -56,7 +56,7 @@ await t.test("npm start takes the same flags, passes SIGTERM on and leaves nothi
   t.teardown(() => npm.stop());
   const { pid } = await until("the ready file", async () => existsSync(file) && readReady(file));
   process.kill(npm.pid, "SIGTERM");
-  t.equal(await npm.ended, 0, npm.output());
+  t.equal(await npm.ended, 0, "npm ends with 0", { output: npm.output() });
   t.match(npm.output(), /stopped$/m, "it had the time to stop in order");
   t.throws(() => process.kill(pid, 0), { code: "ESRCH" }, "the process of the ready file is gone");
 });

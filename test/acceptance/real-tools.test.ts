@@ -258,7 +258,7 @@ async function showsIncidents(t: Test, { product }: Stage, open: readonly Incide
   t.same(new Set(environments), new Set(["prod"]), "the integration's environment");
 }
 
-async function showsAmtool(t: Test, { amtool, alertmanager }: Stage): Promise<void> {
+async function showsAmtool(t: Test, { amtool, alertmanager, product }: Stage): Promise<void> {
   await t.test("amtool reads Winnow as it reads an Alertmanager", async (t) => {
     const query = await amtool(["alert", "query", "-o", "json"]);
     succeeds(t, "amtool alert query", query);
@@ -276,6 +276,16 @@ async function showsAmtool(t: Test, { amtool, alertmanager }: Stage): Promise<vo
     const config = await amtool(["config", "show"]);
     succeeds(t, "amtool config show", config);
     t.match(config.stdout, /receivers:\n- name: "?snow"?/);
+
+    const groups = await product.client.ask("/compat/alertmanager/prometheus-prod/api/v2/alerts/groups", {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const shown = groups.json<{ labels: { service: string }; receiver: { name: string }; alerts: object[] }[]>();
+    t.same(
+      shown.map(({ labels, receiver, alerts }) => `${labels.service} ${receiver.name} ${alerts.length}`).toSorted(),
+      ["checkout snow 2", "mail snow 1", "orders snow 2"],
+      "an incident is a group, a destination a receiver",
+    );
 
     const silence = ["silence", "add", "service=checkout", "--duration=1h", "--author=jdoe", "--comment=known"];
     const refused = await amtool(silence);
