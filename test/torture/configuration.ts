@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 
 /** How long the destination waits before a negative lookup counts. The faults of the fake are over sooner. */
-export const killTimeMs = 3_000;
+const killTimeMs = 3_000;
 
 /** Which rule takes an alert, and what must come of it. The first part of an app's name says it. */
 export const tiers = ["gold", "silver", "bronze"] as const;
@@ -10,9 +10,9 @@ export type Tier = (typeof tiers)[number];
 /** Incidents of this tier go to no destination. */
 export const unroutedTier: Tier = "bronze";
 /** Incidents of this tier wait before they open a ticket, and heal by themselves within that time. */
-export const heldTier: Tier = "silver";
+const heldTier: Tier = "silver";
 
-export const destination = "snow";
+const destination = "snow";
 
 /** One incident per app, whatever tool tells of it. */
 export function writeConfiguration(

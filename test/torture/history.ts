@@ -1,8 +1,7 @@
 /** What the senders did and heard, one JSON line per attempt: all that the checker knows of the load. */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 
-export const tools = ["alertmanager", "datadog", "nagios", "zabbix"] as const;
-export type ToolName = (typeof tools)[number];
+export type ToolName = "alertmanager" | "datadog" | "nagios" | "zabbix";
 
 /** One message about one alert. */
 export interface StepItem {

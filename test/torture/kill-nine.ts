@@ -42,8 +42,9 @@ export interface KillNineReport {
 const lifeMsMin = 100;
 const lifeMsMax = 1_300;
 const startingShare = 0.12;
-const vendorFaultEveryMs = 400;
-const settleMs = 90_000;
+const vendorFaultEveryMs = 600;
+/** A delivery that failed again and again waits up to 300 s for its next attempt. */
+const settleMs = 330_000;
 
 export async function runKillNine(options: KillNineOptions): Promise<KillNineReport> {
   const { seed, scratch, say } = options;

@@ -6,7 +6,7 @@ import { type Body, bodyOf, junkOf, type Telling } from "./payloads.ts";
 import type { Random } from "./random.ts";
 import type { Story } from "./stories.ts";
 
-export interface Sender {
+interface Sender {
   readonly name: string;
   readonly tool: ToolName;
   /** Alerts in one body. */
@@ -16,7 +16,7 @@ export interface Sender {
 }
 
 /** How often each tool comes again: research on senders, not wishes. Nagios runs its command once. */
-export const senders: readonly Sender[] = [
+const senders: readonly Sender[] = [
   { name: "alertmanager, grouped", tool: "alertmanager", batch: 25, attemptsMax: 1_000 },
   { name: "alertmanager, single", tool: "alertmanager", batch: 1, attemptsMax: 1_000 },
   { name: "datadog", tool: "datadog", batch: 1, attemptsMax: 6 },
@@ -33,7 +33,6 @@ export interface LoadOptions {
   readonly tell: (tool: ToolName, nowMs: number) => Story;
   /** Mean time between two bodies of one sender. */
   readonly everyMs: number;
-  readonly senders?: readonly Sender[];
 }
 
 export interface Load {
@@ -55,7 +54,7 @@ export function startLoad(options: LoadOptions): Load {
   const stopping = new AbortController();
   const abandoning = new AbortController();
   const sends = { count: 0 };
-  const running = (options.senders ?? senders).map((sender) =>
+  const running = senders.map((sender) =>
     new SenderLoop(sender, {
       ...options,
       random: options.random.fork(sender.name),
@@ -187,7 +186,7 @@ type Answer = Pick<Attempt, "outcome" | "status" | "retryAfter" | "stored">;
 const unheard = { status: null, retryAfter: null, stored: 0 } as const;
 
 /** Never rejects: a broken connection is an answer too. */
-export async function post(
+async function post(
   url: string,
   what: { readonly token: string; readonly body: Body; readonly agent: Agent },
 ): Promise<Answer> {

@@ -1,9 +1,8 @@
 /** An ext4 file system in a file: what a disk would hold after a power cut is what this file holds. */
-import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Scratch } from "./scratch.ts";
+import { runSystem, type Scratch } from "./scratch.ts";
 
 const mib = 1_024 * 1_024;
 const imageMib = 96;
@@ -15,7 +14,7 @@ export function makeImage(file: string): void {
   truncateSync(file, imageMib * mib);
   // Lazy initialisation would go on writing in the background.
   const options = ["-q", "-F", "-m", "0", "-J", "size=8", "-E", "lazy_itable_init=0,lazy_journal_init=0"];
-  execFileSync("mkfs.ext4", [...options, file], { stdio: ["ignore", "ignore", "pipe"] });
+  runSystem("mkfs.ext4", [...options, file]);
 }
 
 /** null where this machine has loop devices and ext4; else why not. */
@@ -42,7 +41,7 @@ export async function copyAtOneMoment(image: string, to: string): Promise<void> 
   const device = loopDeviceOf(image);
   for (let attempt = 0; attempt < copiesMax; attempt += 1) {
     const before = writesOf(device);
-    execFileSync("cp", ["--sparse=always", image, to]);
+    runSystem("cp", ["--sparse=always", image, to]);
     const after = writesOf(device);
     if (before.inFlight === 0 && after.inFlight === 0 && before.written === after.written) return;
     await pause(5);

@@ -39,7 +39,7 @@ export interface Product {
 
 const here = dirname(fileURLToPath(import.meta.url));
 const launcher = join(here, "../../services/winnow/bin/winnow.mjs");
-const runner = join(here, "run-product.ts");
+const runner = fileURLToPath(import.meta.resolve("./run-product.ts"));
 const readyMsMax = 60_000;
 
 /** Starts it. Only the flags of `winnow up` and the environment of an operator are used, the fsync switch aside. */

@@ -8,6 +8,8 @@ const prefix = "winnow-torture-";
 /** Without a process id: nobody sweeps it. */
 const keptPrefix = "winnow-kept-torture-";
 
+const endings = ["SIGINT", "SIGTERM"] as const;
+
 export interface Scratch {
   /** A folder of the run's own. */
   readonly path: string;
@@ -33,7 +35,12 @@ export function openScratch(): Scratch {
     mounts.clear();
     rmSync(path, { recursive: true, force: true, maxRetries: 3 });
   };
+  const leaveAndEnd = (signal: NodeJS.Signals): void => {
+    leave();
+    process.kill(process.pid, signal);
+  };
   process.once("exit", leave);
+  for (const signal of endings) process.once(signal, leaveAndEnd);
   return {
     path,
     folder: (name) => {
@@ -45,7 +52,7 @@ export function openScratch(): Scratch {
     mount: (name, args) => {
       const target = join(path, name);
       mkdirSync(target, { recursive: true });
-      execFileSync("mount", [...args, target], { stdio: ["ignore", "pipe", "pipe"] });
+      runSystem("mount", [...args, target]);
       mounts.add(target);
       return target;
     },
@@ -63,6 +70,7 @@ export function openScratch(): Scratch {
         }
       }
       process.off("exit", leave);
+      for (const signal of endings) process.off(signal, leaveAndEnd);
       if (keep) renameSync(path, `${path}-kept`.replace(prefix, keptPrefix));
       else leave();
       if (failures.length > 0) throw new AggregateError(failures, "what a run started could not all be ended");
@@ -70,13 +78,18 @@ export function openScratch(): Scratch {
   };
 }
 
+/** Runs a command of the operating system; throws with its own words when it fails. */
+export function runSystem(command: string, args: readonly string[]): void {
+  execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+}
+
 /** Lazily where somebody still holds a file open: the mount is out of sight and ends with its last user. */
 function umount(target: string): void {
   try {
-    execFileSync("umount", [target], { stdio: "ignore" });
+    runSystem("umount", [target]);
   } catch {
     try {
-      execFileSync("umount", ["-l", target], { stdio: "ignore" });
+      runSystem("umount", ["-l", target]);
     } catch {
       // Not mounted any more.
     }
@@ -109,7 +122,7 @@ export function mountProblem(args: readonly string[]): string | null {
   if (process.getuid?.() !== 0) return "mounting needs root";
   const target = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-probe-`));
   try {
-    execFileSync("mount", [...args, target], { stdio: ["ignore", "pipe", "pipe"] });
+    runSystem("mount", [...args, target]);
     umount(target);
     return null;
   } catch (error) {

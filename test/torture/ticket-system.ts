@@ -53,7 +53,7 @@ export async function startTicketSystem(at: {
     url,
     misbehave: async (random) => {
       const kind = random.pick(vendorFaults);
-      const count = kind === "rate_limit" ? 1 : random.between(1, 3);
+      const count = kind === "rate_limit" ? 1 : random.between(1, 2);
       given.set(kind, (given.get(kind) ?? 0) + count);
       const on = losesReplies.includes(kind) && random.chance(onCreateShare) ? { on: "create" } : {};
       await control(url, "POST", { kind, count, delay_ms: random.between(200, delayMsMax), ...on });
