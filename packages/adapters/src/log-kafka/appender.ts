@@ -36,6 +36,7 @@ export interface AppendCounts {
 
 interface PendingAppend {
   readonly records: readonly EncodedRecord[];
+  /** As they will take in a batch. */
   readonly bytes: number;
   readonly resolve: (offset: number) => void;
   readonly reject: (error: Error) => void;
@@ -51,6 +52,11 @@ const sequenceMax = 2 ** 31 - 1;
 
 /** Length, offsets and headers of one record inside a batch. */
 const recordOverheadBytes = 100;
+
+/** Bytes in a batch. */
+function sizeOf(records: readonly EncodedRecord[]): number {
+  return records.reduce((sum, record) => sum + record.value.length + recordOverheadBytes, 0);
+}
 
 /** A producer's numbering is not as the broker remembers it: nothing was written, and a new producer begins at 0. */
 const sequenceCodes = [code.outOfOrderSequence, code.unknownProducer, code.invalidProducerEpoch];
@@ -88,7 +94,7 @@ export class Appender {
   appendEncoded(records: readonly EncodedRecord[]): Promise<number> {
     return new Promise((resolve, reject) => {
       if (this.#refusing !== null) throw this.#refusing;
-      const bytes = records.reduce((sum, record) => sum + record.value.length, 0);
+      const bytes = sizeOf(records);
       if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#options.pendingBytesMax) {
         this.#options.counts.refusedQueueFull += 1;
         throw new WinnowError("log_full", "too many appends wait for Kafka", { fields: { reason: "queue" } });
@@ -141,7 +147,7 @@ export class Appender {
   async #flush(group: readonly PendingAppend[]): Promise<void> {
     const records = group.flatMap((append) => append.records);
     try {
-      let offset = await this.#produce(records);
+      let offset = group.length > 1 ? await this.#produceBatch(records) : await this.#produce(records);
       for (const append of group) {
         append.resolve(offset);
         offset += append.records.length;
@@ -160,13 +166,11 @@ export class Appender {
     this.#alone = group.length;
   }
 
-  /** Writes all records, in one batch where they fit; resolves with the offset of the first. */
+  /** Writes the records of one append, in one batch where they fit; resolves with the offset of the first. */
   async #produce(records: readonly EncodedRecord[]): Promise<number> {
-    const bytes = records.reduce((sum, record) => sum + record.value.length, 0);
-    if (records.length > 1 && bytes + records.length * recordOverheadBytes > this.#options.recordBytesMax)
-      return this.#produceHalves(records);
+    if (records.length > 1 && sizeOf(records) > this.#options.recordBytesMax) return this.#produceHalves(records);
     try {
-      return await this.#produceBatch(records, bytes);
+      return await this.#produceBatch(records);
     } catch (error) {
       if (!isTooLarge(error) || records.length === 1) throw error;
       return this.#produceHalves(records);
@@ -186,9 +190,10 @@ export class Appender {
     return first;
   }
 
-  async #produceBatch(records: readonly EncodedRecord[], bytes: number): Promise<number> {
+  async #produceBatch(records: readonly EncodedRecord[]): Promise<number> {
     const { clock, appendMs, counts, appended } = this.#options;
     const doubt = { maybeDone: false };
+    const bytes = records.reduce((sum, record) => sum + record.value.length, 0);
     try {
       // Not ended by closing: what was called before it becomes durable.
       const signal = new AbortController().signal;

@@ -1,12 +1,12 @@
 import { WinnowError } from "@winnow/platform";
 import kafkajs, { type Admin, Kafka, type KafkaConfig } from "kafkajs";
 import { Cluster } from "./cluster.ts";
-import { code, textOf } from "./failures.ts";
+import { code, KafkaRefusal, textOf } from "./failures.ts";
 import { kafkajsInternals, kafkajsLogLevel, quietLogCreator } from "./kafkajs.ts";
 import * as options from "./options.ts";
 import { persist } from "./persist.ts";
 import { addressesOf, linkSettings } from "./settings.ts";
-import { countTopicName, logTopicNames, partitionsChanged } from "./topics.ts";
+import { countTopicName, describeTopics, logTopicNames, partitionsChanged } from "./topics.ts";
 
 export interface MigrateKafkaOptions extends options.KafkaConnectionOptions, options.KafkaTopicOptions {
   /** Copies of each partition; 3 unless given. For new topics alone: copies of old ones are moved with Kafka's tools. */
@@ -113,6 +113,8 @@ async function createTopics(
 ): Promise<readonly string[]> {
   if (missing.size === 0) return [];
   await admin.createTopics({
+    // kafkajs gives up where a broker has not heard of the topic yet.
+    waitForLeaders: false,
     topics: [...missing].map(([topic, { partitions, config }]) => ({
       topic,
       numPartitions: partitions,
@@ -156,7 +158,7 @@ async function mendTopics(
   return changed;
 }
 
-/** Asks until every partition has a leader. */
+/** Asks until every partition has a leader and every setting its value: brokers hear of both a little later. */
 async function untilVisible(
   cluster: Cluster,
   wanted: ReadonlyMap<string, WantedTopic>,
@@ -167,6 +169,11 @@ async function untilVisible(
     await cluster.topics();
     for (const [name, { partitions }] of wanted)
       for (let partition = 0; partition < partitions; partition += 1) await cluster.place(name, partition);
+    const configs = await describeTopics(cluster, [...wanted.keys()]);
+    for (const [name, { config }] of wanted) {
+      const late = [...config].find(([setting, value]) => configs?.get(name)?.get(setting) !== value);
+      if (late !== undefined) throw new KafkaRefusal(code.leaderNotAvailable, `${name} has not taken ${late[0]} yet`);
+    }
   });
 }
 

@@ -152,7 +152,8 @@ class Member implements PartitionGroup {
   /** Tells the group who gets what, where we lead it, and hears what we get. */
   async #sync(link: Link, { generationId, leaderId, memberId, members }: JoinedGroup): Promise<readonly number[]> {
     const claims = members.map((member) => claimOf(member.memberId, member.memberMetadata));
-    const shares = leaderId === memberId ? assignPartitions(this.#options.partitions, claims) : new Map();
+    const shares =
+      leaderId === memberId ? assignPartitions(this.#options.partitions, claims) : new Map<string, readonly number[]>();
     const groupAssignment = [...shares].map(([id, partitions]) => ({
       memberId: id,
       memberAssignment: jsonBytes({ partitions }),

@@ -4,7 +4,7 @@ import { numberOf, tickRecord } from "@winnow/testkit";
 import t, { type Test } from "tap";
 import type { KafkaLogOptions } from "../../src/log-kafka/index.ts";
 import { codeOf, fastClock, HeardLog, migrate, newPrefix, numbersIn, open, removeTopics } from "./support.ts";
-import { api, type Fate, WireTap } from "./wire-tap.ts";
+import { api, type Fate, tapWire } from "./wire-tap.ts";
 
 t.setTimeout(240_000);
 const servers = await sharedServers(t, ["kafka"]);
@@ -32,20 +32,20 @@ await t.test("a fetch that hangs is cut, counted, and done again within 30 s", {
   const log = await openNew(t, { clock });
   await log.append("alerts", 0, [tickRecord(7)]);
   t.equal(log.health().late, 0);
-  const tap = new WireTap(t, fates(api.fetch, "swallow"));
+  const sent = tapWire(t, fates(api.fetch, "swallow"));
   const started = clock.monotonic();
   t.same((await log.read("alerts", 0, 0, 1000)).map(numberOf), [7]);
   const took = clock.monotonic() - started;
   t.ok(took > 9_000 && took < 30_000, `with the settings of the product it takes ${Math.round(took / 1000)} s`);
   t.equal(log.health().late, 1);
-  t.equal(tap.count(api.fetch), 2);
+  t.equal(sent(api.fetch), 2);
 });
 
 await t.test("a long poll that hangs is cut, counted, and done again within 30 s", { skip }, async (t) => {
   const clock = fastClock(20);
   const heard = new HeardLog();
   const log = await openNew(t, { clock, log: heard });
-  new WireTap(t, fates(api.fetch, "swallow"));
+  tapWire(t, fates(api.fetch, "swallow"));
   const started = clock.monotonic();
   const cut = heard.next("Kafka does not answer");
   const waiting = log.wait("alerts", 0, 0, new AbortController().signal);
@@ -66,7 +66,7 @@ await t.test(
   { skip },
   async (t) => {
     const log = await openNew(t, { requestMs: 400 });
-    new WireTap(t, fates(api.produce, "lose_answer", "lose_answer", "break"));
+    tapWire(t, fates(api.produce, "lose_answer", "lose_answer", "break"));
     t.equal(await log.append("alerts", 0, [tickRecord(0), tickRecord(1)]), 0);
     t.equal(await log.append("alerts", 0, [tickRecord(2)]), 2);
     t.same(await numbersIn(log, 0), [0, 1, 2]);
@@ -80,7 +80,7 @@ await t.test(
   async (t) => {
     const log = await openNew(t, { requestMs: 300, appendMs: 500 });
     let isLosing = true;
-    new WireTap(t, (seen) => (isLosing && seen === api.produce ? "lose_answer" : "pass"));
+    tapWire(t, (seen) => (isLosing && seen === api.produce ? "lose_answer" : "pass"));
     await log.read("alerts", 0, 0, 1);
     t.equal(await codeOf(log.append("alerts", 0, [tickRecord(0)])), "log_unknown");
     isLosing = false;
@@ -96,7 +96,7 @@ await t.test("a failed append takes down those behind it, which surely were not 
   let isDown = false;
   await log.append("alerts", 0, [tickRecord(0)]);
   isDown = true;
-  new WireTap(t, (seen) => (isDown && seen === api.produce ? "swallow" : "pass"));
+  tapWire(t, (seen) => (isDown && seen === api.produce ? "swallow" : "pass"));
   const first = codeOf(log.append("alerts", 0, [tickRecord(1)]));
   await setImmediate();
   const second = codeOf(log.append("alerts", 0, [tickRecord(2)]));
@@ -110,9 +110,9 @@ await t.test("a failed append takes down those behind it, which surely were not 
 });
 
 await t.test("what waits for Kafka is bounded", { skip }, async (t) => {
-  const log = await openNew(t, { requestMs: 300, appendMs: 500, pendingBytesMax: 150 });
+  const log = await openNew(t, { requestMs: 300, appendMs: 500, pendingBytesMax: 450 });
   let isDown = true;
-  new WireTap(t, (seen) => (isDown && seen === api.produce ? "swallow" : "pass"));
+  tapWire(t, (seen) => (isDown && seen === api.produce ? "swallow" : "pass"));
   const first = codeOf(log.append("alerts", 0, [tickRecord(0)]));
   await setImmediate();
   const second = codeOf(log.append("alerts", 0, [tickRecord(1)]));
@@ -128,7 +128,7 @@ await t.test("a read that finds no broker is refused as one to try again", { ski
   const log = await openNew(t, { requestMs: 200, readMs: 300 });
   await log.append("alerts", 0, [tickRecord(0)]);
   let isDown = true;
-  new WireTap(t, () => (isDown ? "break" : "pass"));
+  tapWire(t, () => (isDown ? "break" : "pass"));
   t.equal(await codeOf(log.read("alerts", 0, 0, 1)), "log_read_failed");
   t.equal(await codeOf(log.status("alerts", 0)), "log_read_failed");
   t.equal(log.health().reachable, false);

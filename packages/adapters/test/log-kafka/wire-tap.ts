@@ -21,38 +21,23 @@ interface Broker {
   apiVersions(): Promise<Record<number, { minVersion: number; maxVersion: number }>>;
 }
 
-/** Stands between this process and all brokers, for one test. */
-export class WireTap {
-  readonly seen: number[] = [];
-  readonly #prototype = (load("kafkajs/src/network/connection") as { prototype: Connection }).prototype;
-
-  constructor(t: Test, fateOf: (apiKey: number) => Fate) {
-    const original = this.#prototype.send;
-    const { seen } = this;
-    t.teardown(() => {
-      this.#prototype.send = original;
-    });
-    this.#prototype.send = async function tapped(this: Connection, request: Request) {
-      const { apiKey } = request.request;
-      seen.push(apiKey);
-      const never = () => new Promise<never>(() => {});
-      switch (fateOf(apiKey)) {
-        case "pass":
-          return original.call(this, request);
-        case "swallow":
-          return never();
-        case "lose_answer":
-          await original.call(this, request);
-          return never();
-        case "break":
-          throw new Error("the connection broke");
-      }
-    };
-  }
-
-  count(apiKey: number): number {
-    return this.seen.filter((one) => one === apiKey).length;
-  }
+/** Stands between this process and all brokers, for one test. Returns how often a request was sent. */
+export function tapWire(t: Test, fateOf: (apiKey: number) => Fate): (apiKey: number) => number {
+  const { prototype } = load("kafkajs/src/network/connection") as { prototype: Connection };
+  const original = prototype.send;
+  const seen: number[] = [];
+  t.teardown(() => {
+    prototype.send = original;
+  });
+  prototype.send = async function tapped(this: Connection, request: Request) {
+    const { apiKey } = request.request;
+    seen.push(apiKey);
+    const fate = fateOf(apiKey);
+    if (fate === "break") throw new Error("the connection broke");
+    const answer = fate === "swallow" ? null : await original.call(this, request);
+    return fate === "pass" ? answer : new Promise<never>(() => {});
+  };
+  return (apiKey) => seen.filter((one) => one === apiKey).length;
 }
 
 /** Makes every broker seem to know a request in no later version than this. */
