@@ -1,6 +1,6 @@
 import type { Client } from "./client.ts";
 
-export interface StreamedEvent {
+interface StreamedEvent {
   readonly event: string;
   readonly id: string;
   readonly data: Readonly<Record<string, unknown>>;

@@ -4,7 +4,7 @@ export interface Page<Item> {
   readonly next_cursor: string | null;
 }
 
-export interface Reason {
+interface Reason {
   readonly code: string;
   readonly text: string;
   readonly rule_id?: string;

@@ -2,7 +2,7 @@ import { setTimeout as after } from "node:timers/promises";
 
 const pollMs = 50;
 /** Longest wait for anything that the product does by itself; ms. */
-export const patienceMs = 30_000;
+const patienceMs = 30_000;
 
 /**
  * Asks again and again until the answer is neither null nor false, and returns it. Rejects after `withinMs` with what
