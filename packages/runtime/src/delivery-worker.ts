@@ -1,11 +1,9 @@
 import { reason, type TimelineEntry } from "@winnow/contracts";
 import type {
   Clock,
-  DeliveryQueue,
   DeliveryRow,
   DeliveryUpdate,
   Ids,
-  IncidentReader,
   RemoteTicket,
   SinkCall,
   SinkResult,
@@ -13,6 +11,7 @@ import type {
   TicketSink,
 } from "@winnow/ports";
 import { CreateBudget } from "./create-budget.ts";
+import { type DeliveryContent, type DeliveryStore, readContent } from "./delivery-content.ts";
 
 /** One destination as the configuration has it. */
 export interface DestinationSettings {
@@ -24,7 +23,7 @@ export interface DestinationSettings {
 }
 
 export interface DeliveryDependencies {
-  readonly store: DeliveryQueue & Pick<IncidentReader, "incident" | "members" | "timeline" | "deliveriesOf">;
+  readonly store: DeliveryStore;
   readonly clock: Clock;
   readonly ids: Ids;
   /** 0 ≤ x < 1, for the jitter of back-offs. */
@@ -50,19 +49,15 @@ const backoffMsMin = 1_000;
 const backoffMsMax = 300_000;
 const authPauseMs = 60_000;
 const idleMs = 1_000;
-const membersShown = 50;
-const notesPerUpdate = 100;
+/** How long requests under way may take to end when the worker is asked to stop. */
+const finishMs = 10_000;
 /** Time for a request beyond the vendor's own kill time, so that a lease never ends under a running request. */
 const leaseSpareMs = 30_000;
 
-interface Attempt {
+interface Attempt extends DeliveryContent {
   readonly row: DeliveryRow;
   readonly token: string;
   readonly leasedUntil: number;
-  readonly content: TicketContent;
-  readonly newestSeq: number;
-  /** There are further lines that one update could not take. */
-  readonly hasMoreNotes: boolean;
 }
 
 /** Brings one destination to the desired state of every incident. The only place that retries. */
@@ -72,6 +67,8 @@ export class DeliveryWorker {
   readonly #deps: DeliveryDependencies;
   readonly #budget: CreateBudget;
   readonly #running = new Set<Promise<void>>();
+  /** Cuts requests off. */
+  readonly #cut = new AbortController();
   #wake: AbortController = new AbortController();
   #pausedUntil = 0;
 
@@ -87,17 +84,25 @@ export class DeliveryWorker {
     this.#wake.abort();
   }
 
-  /** Runs until the signal is aborted; what is under way then is finished first. */
+  /** Runs until the signal is aborted; what is under way then has ten seconds to end before it is cut off. */
   async run(signal: AbortSignal): Promise<void> {
     if (this.#settings.mode === "live") await this.#untilDone(signal, () => this.#requeueDryRuns());
     while (!signal.aborted) {
-      const started = await this.#round(signal).catch((error: unknown) => {
+      const started = await this.#round().catch((error: unknown) => {
         this.#deps.report.trouble(this.#settings.name, error);
         return 0;
       });
       if (started === 0) await this.#rest(signal);
     }
-    await Promise.allSettled(this.#running);
+    await this.#finish();
+  }
+
+  async #finish(): Promise<void> {
+    const finished = new AbortController();
+    const all = Promise.allSettled(this.#running).then(() => finished.abort());
+    await this.#deps.clock.sleep(finishMs, finished.signal);
+    this.#cut.abort();
+    await all;
   }
 
   async #untilDone(signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
@@ -120,17 +125,23 @@ export class DeliveryWorker {
     this.#wake = new AbortController();
     const stop = () => this.#wake.abort();
     signal.addEventListener("abort", stop, { once: true });
-    const due = await this.#deps.store.nextDue(this.#settings.name).catch(() => null);
-    const now = await this.#deps.store.storeNow().catch(() => null);
-    const wait = due === null || now === null ? idleMs : Math.min(idleMs, Math.max(due - now, 20));
-    const full = this.#running.size >= this.#settings.concurrency;
-    const idle = this.#deps.clock.sleep(wait, this.#wake.signal);
-    await (full ? Promise.race([idle, ...this.#running]) : idle);
+    await this.#deps.clock.sleep(await this.#restMs(), this.#wake.signal);
     signal.removeEventListener("abort", stop);
   }
 
+  /** How long there is nothing to do, unless somebody wakes us; ms. The store is asked only where it can matter. */
+  async #restMs(): Promise<number> {
+    const { clock, store } = this.#deps;
+    const paused = this.#pausedUntil - clock.monotonic();
+    if (paused > 0) return paused;
+    if (this.#running.size >= this.#settings.concurrency) return idleMs;
+    const due = await store.nextDue(this.#settings.name).catch(() => null);
+    const now = await store.storeNow().catch(() => null);
+    return due === null || now === null ? idleMs : Math.min(idleMs, Math.max(due - now, 20));
+  }
+
   /** Leases what is due and starts it. Resolves with the number of deliveries started. */
-  async #round(signal: AbortSignal): Promise<number> {
+  async #round(): Promise<number> {
     const free = this.#settings.concurrency - this.#running.size;
     if (free <= 0 || this.#deps.clock.monotonic() < this.#pausedUntil) return 0;
     const token = this.#deps.ids.token();
@@ -142,12 +153,12 @@ export class DeliveryWorker {
       killMs: this.#sink.killTimeMs,
       limit: free,
     });
-    for (const row of rows) this.#start(row, token, before + leaseMs, signal);
+    for (const row of rows) this.#start(row, token, before + leaseMs);
     return rows.length;
   }
 
-  #start(row: DeliveryRow, token: string, leasedUntil: number, signal: AbortSignal): void {
-    const work = this.#deliver(row, token, leasedUntil, signal)
+  #start(row: DeliveryRow, token: string, leasedUntil: number): void {
+    const work = this.#deliver(row, token, leasedUntil)
       .catch((error: unknown) => {
         this.#deps.report.trouble(this.#settings.name, error);
       })
@@ -158,46 +169,27 @@ export class DeliveryWorker {
     this.#running.add(work);
   }
 
-  async #deliver(row: DeliveryRow, token: string, leasedUntil: number, signal: AbortSignal): Promise<void> {
+  async #deliver(row: DeliveryRow, token: string, leasedUntil: number): Promise<void> {
     const attempt = await this.#prepare(row, token, leasedUntil);
     if (attempt === null) return;
     if (this.#settings.mode === "dry_run") return this.#dryRun(attempt);
-    if (row.delivery_state === "unknown") return this.#resolveUnknown(attempt, signal);
-    if (row.remote_id !== null) return this.#update(attempt, signal);
+    if (row.delivery_state === "unknown") return this.#resolveUnknown(attempt);
+    if (row.remote_id !== null) return this.#update(attempt);
     const epoch = await this.#deps.store.epoch();
-    if (epoch !== null && this.#sink.find !== undefined) return this.#lookUp(attempt, epoch, signal);
-    return this.#create(attempt, signal);
+    if (epoch !== null && this.#sink.find !== undefined) return this.#lookUp(attempt, epoch);
+    return this.#create(attempt);
   }
 
-  /** Everything the ticket should show now. Null: the lease is lost or the incident is not there. */
+  /** Null: the incident is not there, which ends the delivery. */
   async #prepare(row: DeliveryRow, token: string, leasedUntil: number): Promise<Attempt | null> {
-    const { store } = this.#deps;
-    const incident = await store.incident(row.incident_id);
-    if (incident === null) {
-      await this.#settle(row, token, {
-        delivery_state: "dead",
-        last_error: { code: "incident_missing", message: "the incident is not in the store" },
-      });
-      return null;
-    }
-    const members = await store.members(row.incident_id, { limit: membersShown });
-    const lines = await store.timeline(row.incident_id, row.applied_seq, notesPerUpdate);
-    const content: TicketContent = {
-      key: `winnow:${this.#deps.deploymentId}:${row.incident_id}:${row.destination}:${row.generation}`,
-      incident: incident.snapshot,
-      members: members.items,
-      notes: lines.filter((line) => line.kind !== "delivery"),
-      url: `${this.#deps.publicUrl()}/v1/incidents/${row.incident_id}`,
-      predecessor: row.generation > 1 ? await this.#predecessor(row) : null,
-    };
-    const newestSeq = lines.at(-1)?.seq ?? row.applied_seq;
-    return { row, token, leasedUntil, content, newestSeq, hasMoreNotes: lines.length === notesPerUpdate };
-  }
-
-  async #predecessor(row: DeliveryRow): Promise<string | null> {
-    const all = await this.#deps.store.deliveriesOf([row.incident_id]);
-    const before = all.find((one) => one.destination === row.destination && one.generation === row.generation - 1);
-    return before?.remote_id ?? null;
+    const { store, deploymentId, publicUrl } = this.#deps;
+    const read = await readContent(row, { store, deploymentId, publicUrl: publicUrl() });
+    if (read !== null) return { row, token, leasedUntil, ...read };
+    await this.#settle(row, token, {
+      delivery_state: "dead",
+      last_error: { code: "incident_missing", message: "the incident is not in the store" },
+    });
+    return null;
   }
 
   async #dryRun(attempt: Attempt): Promise<void> {
@@ -213,24 +205,28 @@ export class DeliveryWorker {
     });
   }
 
-  async #create(attempt: Attempt, signal: AbortSignal): Promise<void> {
-    const wait = this.#budget.take(this.#deps.clock.monotonic());
-    if (wait > 0) return this.#postpone(attempt, wait, { code: "create_budget", message: "too many creates a minute" });
-    const call = await this.#open(attempt, signal);
+  async #create(attempt: Attempt): Promise<void> {
+    const { row } = attempt;
+    const wait = this.#budget.take(this.#deps.clock.monotonic(), row.priority);
+    if (wait > 0) {
+      const error = { code: "create_budget", message: "too many creates a minute" };
+      return this.#postpone(attempt, { ms: wait, error, attempts: row.attempts });
+    }
+    const call = await this.#open(attempt);
     if (call === null) return this.#lostLease();
     const result = await this.#sink.create(attempt.content, call);
     await this.#ended(attempt, result, "ticket_created");
   }
 
-  async #update(attempt: Attempt, signal: AbortSignal): Promise<void> {
-    const call = await this.#open(attempt, signal);
+  async #update(attempt: Attempt): Promise<void> {
+    const call = await this.#open(attempt);
     if (call === null) return this.#lostLease();
     const result = await this.#sink.update(remoteOf(attempt.row), attempt.content, call);
     await this.#ended(attempt, result, updateReason(attempt.content));
   }
 
   /** Writes `inflight` and gives the call whose `beforeSend` watches the lease. Null: the lease is lost. */
-  async #open(attempt: Attempt, signal: AbortSignal): Promise<SinkCall | null> {
+  async #open(attempt: Attempt): Promise<SinkCall | null> {
     const { clock, store } = this.#deps;
     const marked = clock.monotonic();
     const sent = await store.markInflight(attempt.row, attempt.token, {
@@ -238,9 +234,19 @@ export class DeliveryWorker {
       seq: attempt.newestSeq,
     });
     if (sent === null) return null;
+    const sendBy = Math.min(marked + this.#openingMs(), attempt.leasedUntil);
+    return { signal: this.#cut.signal, beforeSend: () => clock.monotonic() <= sendBy };
+  }
+
+  /** How long after `inflight` was written a request may still begin; without limit where no lookup counts from there. */
+  #openingMs(): number {
+    if (this.#sink.find === undefined && this.#sink.confirm === undefined) return Number.POSITIVE_INFINITY;
     const margin = Math.max(this.#sink.killTimeMs / 5, 20);
-    const sendBy = Math.min(marked + Math.max(margin - 1_000, margin / 2), attempt.leasedUntil);
-    return { signal, beforeSend: () => clock.monotonic() <= sendBy };
+    return Math.max(margin - 1_000, margin / 2);
+  }
+
+  #reading(): SinkCall {
+    return { signal: this.#cut.signal, beforeSend: () => true };
   }
 
   #lostLease(): void {
@@ -309,16 +315,20 @@ export class DeliveryWorker {
     }
     const pause = result.retry === "auth" ? authPauseMs : (result.retryAfterMs ?? 0);
     if (pause > 0) this.#pausedUntil = Math.max(this.#pausedUntil, this.#deps.clock.monotonic() + pause);
-    await this.#postpone(attempt, Math.max(pause, this.#backoff(row.attempts)), error);
+    const ms = Math.max(pause, this.#backoff(row.attempts));
+    await this.#postpone(attempt, { ms, error, attempts: row.attempts + 1 });
   }
 
-  async #postpone(attempt: Attempt, ms: number, error: { code: string; message: string }): Promise<void> {
+  async #postpone(
+    attempt: Attempt,
+    to: { readonly ms: number; readonly attempts: number; readonly error: { code: string; message: string } },
+  ): Promise<void> {
     const now = await this.#deps.store.storeNow();
     await this.#settle(attempt.row, attempt.token, {
       delivery_state: "due",
-      attempts: attempt.row.attempts + 1,
-      due_ms: now + Math.round(ms),
-      last_error: error,
+      attempts: to.attempts,
+      due_ms: now + Math.ceil(to.ms),
+      last_error: to.error,
     });
   }
 
@@ -346,23 +356,23 @@ export class DeliveryWorker {
   }
 
   /** The reply was lost: what a lookup shows decides, and a negative answer counts only once the vendor must be done. */
-  async #resolveUnknown(attempt: Attempt, signal: AbortSignal): Promise<void> {
-    if (attempt.row.remote_id !== null) return this.#confirm(attempt, signal);
-    if (this.#sink.class === "A" || this.#sink.find === undefined) return this.#create(attempt, signal);
-    return this.#lookUp(attempt, attempt.row.sent_ms ?? 0, signal);
+  async #resolveUnknown(attempt: Attempt): Promise<void> {
+    if (attempt.row.remote_id !== null) return this.#confirm(attempt);
+    if (this.#sink.class === "A" || this.#sink.find === undefined) return this.#create(attempt);
+    return this.#lookUp(attempt, attempt.row.sent_ms ?? 0);
   }
 
-  async #lookUp(attempt: Attempt, since: number, signal: AbortSignal): Promise<void> {
+  async #lookUp(attempt: Attempt, since: number): Promise<void> {
     const asked = await this.#deps.store.storeNow();
-    const result = await this.#sink.find?.(attempt.content.key, { signal, beforeSend: () => true });
-    if (result === undefined) return this.#create(attempt, signal);
+    const result = await this.#sink.find?.(attempt.content.key, this.#reading());
+    if (result === undefined) return this.#create(attempt);
     if (result.kind !== "done") return this.#stillUnknown(attempt, result);
     if (result.value !== null) {
       if (result.value.twins.length > 0) this.#deps.report.twins(this.#settings.name, result.value.twins.length);
       return this.#applied(attempt, result.value, "ticket_adopted");
     }
     const counts = since + this.#sink.killTimeMs + (this.#sink.class === "D" ? this.#sink.settleMs : 0);
-    if (asked > counts) return this.#create(attempt, signal);
+    if (asked > counts) return this.#create(attempt);
     await this.#settle(attempt.row, attempt.token, { delivery_state: "unknown", due_ms: counts + 1 });
   }
 
@@ -378,17 +388,13 @@ export class DeliveryWorker {
   }
 
   /** An update with a lost reply: applied, or not applied and the vendor must be done with it. */
-  async #confirm(attempt: Attempt, signal: AbortSignal): Promise<void> {
+  async #confirm(attempt: Attempt): Promise<void> {
     const { row } = attempt;
     if (this.#sink.confirm === undefined) return this.#applied(attempt, remoteOf(row), "ticket_updated");
     const asked = await this.#deps.store.storeNow();
     const sentSeq = row.sent_seq ?? row.applied_seq;
     const notes = attempt.content.notes.filter((note) => note.seq <= sentSeq);
-    const result = await this.#sink.confirm(
-      remoteOf(row),
-      { ...attempt.content, notes },
-      { signal, beforeSend: () => true },
-    );
+    const result = await this.#sink.confirm(remoteOf(row), { ...attempt.content, notes }, this.#reading());
     if (result.kind === "gone") return this.#succeed(attempt, result);
     if (result.kind !== "done") return this.#stillUnknown(attempt, result);
     if (result.value) {
@@ -404,7 +410,7 @@ export class DeliveryWorker {
       return;
     }
     const counts = (row.sent_ms ?? 0) + this.#sink.killTimeMs;
-    if (asked > counts) return this.#update(attempt, signal);
+    if (asked > counts) return this.#update(attempt);
     await this.#settle(row, attempt.token, { delivery_state: "unknown", due_ms: counts + 1 });
   }
 
