@@ -32,8 +32,6 @@ export interface RouterOptions {
 
 interface Running {
   readonly worker: DeliveryWorker;
-  readonly done: Promise<void>;
-  readonly sink: TicketSink;
   readonly stop: AbortController;
 }
 
@@ -41,7 +39,11 @@ interface Running {
 export class Router {
   readonly #options: RouterOptions;
   readonly #set: PartitionSet;
+  /** The workers in force, by destination. */
   #running = new Map<string, Running>();
+  /** Every worker that has not ended yet, those of former configurations too; their sinks are closed at the end. */
+  readonly #ends = new Set<Promise<void>>();
+  #isStopping = false;
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -72,14 +74,17 @@ export class Router {
     this.#startWorkers(this.#options.destinations);
   }
 
-  /** Puts another set of destinations in force; what is under way at the old ones is finished first. */
-  async reload(destinations: readonly RouterDestination[]): Promise<void> {
-    await this.#stopWorkers();
+  /** Puts another set of destinations in force at once. What is under way at the old ones ends beside them. */
+  reload(destinations: readonly RouterDestination[]): void {
+    this.#stopWorkers();
+    // After a stop nothing begins any more: the workers find their signals aborted and close what they were given.
     this.#startWorkers(destinations);
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#set.stop(), this.#stopWorkers()]);
+    this.#isStopping = true;
+    this.#stopWorkers();
+    await Promise.all([this.#set.stop(), ...this.#ends]);
   }
 
   health(): PartitionHealth[] {
@@ -87,20 +92,28 @@ export class Router {
   }
 
   #startWorkers(destinations: readonly RouterDestination[]): void {
-    const { store, clock, ids, delivery } = this.#options;
     this.#running = new Map(
-      destinations.map(({ settings, sink }) => {
-        const worker = new DeliveryWorker(settings, sink, { ...delivery, store, clock, ids });
-        const stop = new AbortController();
-        return [settings.name, { worker, sink, stop, done: worker.run(stop.signal) }];
-      }),
+      destinations.map(({ settings, sink }) => [settings.name, this.#startWorker(settings, sink)]),
     );
   }
 
-  async #stopWorkers(): Promise<void> {
-    const running = [...this.#running.values()];
-    for (const { stop } of running) stop.abort();
-    await Promise.allSettled(running.map(async ({ done }) => done));
-    await Promise.allSettled(running.map(async ({ sink }) => sink.close()));
+  #startWorker(settings: DestinationSettings, sink: TicketSink): Running {
+    const { store, clock, ids, delivery } = this.#options;
+    const worker = new DeliveryWorker(settings, sink, { ...delivery, store, clock, ids });
+    const stop = new AbortController();
+    if (this.#isStopping) stop.abort();
+    const end = worker
+      .run(stop.signal)
+      .then(() => sink.close())
+      .catch((error: unknown) => {
+        delivery.report.trouble(settings.name, error);
+      })
+      .finally(() => this.#ends.delete(end));
+    this.#ends.add(end);
+    return { worker, stop };
+  }
+
+  #stopWorkers(): void {
+    for (const { stop } of this.#running.values()) stop.abort();
   }
 }
