@@ -47,6 +47,8 @@ export interface DeliveryReporter {
 
 const backoffMsMin = 1_000;
 const backoffMsMax = 300_000;
+/** A lookup sends nothing: it is asked again after half a minute at the latest, unless the vendor says later. */
+const lookupDoublingsMax = 5;
 const authPauseMs = 60_000;
 const idleMs = 1_000;
 /** How long requests under way may take to end when the worker is asked to stop. */
@@ -382,7 +384,7 @@ export class DeliveryWorker {
     await this.#settle(attempt.row, attempt.token, {
       delivery_state: "unknown",
       attempts: attempt.row.attempts + 1,
-      due_ms: now + Math.round(Math.max(pause, this.#backoff(attempt.row.attempts))),
+      due_ms: now + Math.round(Math.max(pause, this.#backoff(Math.min(attempt.row.attempts, lookupDoublingsMax)))),
       last_error: { code: result.code, message: result.message },
     });
   }

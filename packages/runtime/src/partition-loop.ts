@@ -70,6 +70,8 @@ export interface LoopDependencies {
 export type LoopEnd = { readonly end: "stopped" | "fenced" } | { readonly end: "alarm"; readonly error: WinnowError };
 
 const waitIsOver = "the wait is over";
+/** How long a stop waits for outputs that a full disk, say, does not take; ms. */
+const stopMs = 5_000;
 const retryMsMin = 50;
 const retryMsMax = 2_000;
 /** Crashes at one position before the partition stops. */
@@ -119,7 +121,12 @@ export class PartitionLoop {
   /** One session. Resolves with how it ended, or with the error to retry after. */
   async #attempt(signal: AbortSignal): Promise<"stopped" | "fenced" | "again" | WinnowError> {
     const inner = new AbortController();
-    const stop = () => inner.abort();
+    const stop = () => inner.abort(waitIsOver);
+    const hurry = (): void => {
+      // What cannot be published or committed by then is decided again after the next start.
+      void this.#deps.clock.sleep(stopMs, inner.signal).then(stop);
+    };
+    signal.addEventListener("abort", hurry, { once: true });
     let session: PartitionSession | null = null;
     try {
       session = await this.#open(this.#deps.ids.token(), inner.signal);
@@ -130,6 +137,7 @@ export class PartitionLoop {
       if (error instanceof WinnowError) return error.retry === "permanent" ? error : "again";
       return this.#crashed(session?.position ?? -1, error) ?? "again";
     } finally {
+      signal.removeEventListener("abort", hurry);
       stop();
     }
   }
