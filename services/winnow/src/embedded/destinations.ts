@@ -39,7 +39,7 @@ function sinkOf(destination: DestinationConfig, parts: DestinationParts) {
   if (type === undefined) throw new WinnowError("config_invalid", `no destination type is called ${destination.type}`);
   const { clock, print } = parts;
   const log = fieldsFirst(parts.logger.child({ destination: destination.name }));
-  const ca = destination.ca === null ? {} : { ca: readFileSync(destination.ca, "utf8") };
+  const ca = destination.ca === null ? {} : { ca: readCa(destination.ca, destination.name) };
   return type.create(destination.settings, {
     destination: destination.name,
     clock,
@@ -47,4 +47,14 @@ function sinkOf(destination: DestinationConfig, parts: DestinationParts) {
     log,
     httpClient: (options) => createHttpClient({ ...options, allowNetworks: destination.allow_networks, ...ca }),
   });
+}
+
+function readCa(file: string, destination: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new WinnowError("config_invalid", `the file ${file}, ca of the destination ${destination}, cannot be read`, {
+      cause,
+    });
+  }
 }

@@ -20,9 +20,10 @@ import type { Embedded, EmbeddedOptions } from "./options.ts";
 import { randomIds, sha256, systemClock } from "./platform-parts.ts";
 import { startPruning } from "./pruning.ts";
 import { RecordedFeed } from "./recorded-feed.ts";
-import { problemText, reloadInto } from "./reload.ts";
+import { abandoned, problemText, reloadInto } from "./reload.ts";
+import { Sequence } from "./sequence.ts";
 import { correlatorOptionsOf, receiverLimitsOf, routerOptionsOf, type Stores } from "./stage-options.ts";
-import { activateRuleSet, StoredRuleBook } from "./stored-rules.ts";
+import { RuleActivator, StoredRuleBook } from "./stored-rules.ts";
 import { watchMetrics } from "./watch-metrics.ts";
 
 /** Starts everything in one process over the embedded stores. Rejects with the WinnowError that explains why not. */
@@ -59,7 +60,9 @@ async function assemble(
   const metrics = new Metrics({ runtime: true });
   const book = new StoredRuleBook(stores.store, sha256);
   const feed = new RecordedFeed();
-  await activateRuleSet(config.rule_set, { ...stores, clock, hash: sha256 });
+  const activator = new RuleActivator({ ...stores, clock, hash: sha256, logger });
+  shutdown.add({ name: "rule activation", timeoutMs: 5_000, stop: async () => activator.stop() });
+  await activator.activate(config.rule_set);
 
   const receiver = new Receiver({
     integrations: integrationsOf(config, data.token),
@@ -85,11 +88,16 @@ async function assemble(
   });
   await startPipeline(pipeline);
   shutdown.add({ name: "pipeline", timeoutMs: 20_000, stop: async () => stopPipeline(pipeline) });
-  watchMetrics({ ...shared, pipeline, destinations: config.destinations.map(({ name }) => name) });
   const stopPruning = startPruning(stores.store, { maxAgeMs: config.retention.incidents.max_age, clock, logger });
   shutdown.add({ name: "pruning", timeoutMs: 5_000, stop: stopPruning });
   const inForce = { config };
-  const reload = async (): Promise<Verdict> => reloadInto(pipeline, { ...shared, options, inForce, token: data.token });
+  const destinationNames = (): string[] => inForce.config.destinations.map(({ name }) => name);
+  watchMetrics({ ...shared, destinations: destinationNames });
+  for (const finding of await abandoned(config, stores.store))
+    logger.warn("the configuration deserves a look", { finding: problemText(finding) });
+  const reloads = new Sequence();
+  const reload = async (): Promise<Verdict> =>
+    reloads.run(async () => reloadInto(pipeline, { ...shared, options, inForce, token: data.token, activator }));
   const { url, alertmanagerUrl } = await openListeners(config, {
     ...shared,
     pipeline,
@@ -97,7 +105,7 @@ async function assemble(
     reload,
     version: options.version,
     token: data.token,
-    destinations: () => inForce.config.destinations.map(({ name }) => name),
+    destinations: destinationNames,
   });
   bound.url = url;
   return {

@@ -1,14 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ProblemItem, Verdict } from "@winnow/console";
+import type { DeliveryState } from "@winnow/contracts";
 import { type Config, WinnowError, type YamlProblem } from "@winnow/platform";
+import type { IncidentReader } from "@winnow/ports";
 import type { Pipeline } from "../pipeline.ts";
 import { readConfiguration, withFlags } from "./configuration.ts";
 import { destinationsOf } from "./destinations.ts";
 import { integrationsOf } from "./integrations.ts";
 import type { EmbeddedOptions } from "./options.ts";
-import { sha256 } from "./platform-parts.ts";
 import type { Shared } from "./stage-options.ts";
-import { activateRuleSet } from "./stored-rules.ts";
+import type { RuleActivator } from "./stored-rules.ts";
 
 export function problemItem(problem: YamlProblem): ProblemItem {
   const { file, line, column, path, message, hint } = problem;
@@ -20,42 +21,73 @@ export function problemText({ file, line, column, message, hint }: ProblemItem):
   return `${file}:${line}:${column}: ${message}${hint === null ? "" : ` (${hint})`}`;
 }
 
+export interface ReloadParts extends Shared {
+  readonly options: EmbeddedOptions;
+  readonly token: string;
+  readonly activator: RuleActivator;
+  /** The configuration that was read last and taken. */
+  readonly inForce: { config: Config };
+}
+
 /** Reads the configuration again and puts it in force, whole or not at all: an invalid one never unloads a valid one. */
-export async function reloadInto(
-  pipeline: Pipeline,
-  parts: Shared & {
-    readonly options: EmbeddedOptions;
-    readonly token: string;
-    /** The configuration that was read last and taken. */
-    readonly inForce: { config: Config };
-  },
-): Promise<Verdict> {
-  const { options, metrics, logger, clock, inForce } = parts;
+export async function reloadInto(pipeline: Pipeline, parts: ReloadParts): Promise<Verdict> {
+  const { options, metrics, logger, inForce } = parts;
   const loaded = readConfiguration(options);
   if (!loaded.ok) return refused(parts, loaded.errors.map(problemItem));
   const config = withFlags(loaded.config, options);
   try {
-    // Everything that can fail is made before anything is changed.
-    const integrations = integrationsOf(config, parts.token);
-    const destinations = destinationsOf(config, { clock, logger, print: options.print });
-    pipeline.receiver.reload(integrations);
-    metrics.allow(
-      "destination",
-      config.destinations.map(({ name }) => name),
-    );
-    await activateRuleSet(config.rule_set, { ...parts, hash: sha256 });
-    await pipeline.router.reload(destinations);
+    await putInForce(config, pipeline, parts);
   } catch (error) {
     if (!(error instanceof WinnowError)) throw error;
-    const file = options.file ?? "(defaults)";
-    return refused(parts, [{ file, line: 1, column: 1, path: "", message: error.message, hint: null }]);
+    return refused(parts, [problemOf(config, "", error.message)]);
   }
   metrics.set("winnow_config_last_reload_successful", {}, 1);
-  const warnings = [...loaded.warnings.map(problemItem), ...waiting(inForce.config, config)];
+  const warnings = [
+    ...loaded.warnings.map(problemItem),
+    ...waiting(inForce.config, config),
+    ...(await abandoned(config, parts.store)),
+  ];
   inForce.config = config;
   for (const warning of warnings) logger.warn("the configuration deserves a look", { finding: problemText(warning) });
   logger.info("the configuration was read again");
   return { ok: true, warnings };
+}
+
+/** Everything that can fail comes before what cannot; what was changed by then is changed back. */
+async function putInForce(config: Config, pipeline: Pipeline, parts: ReloadParts): Promise<void> {
+  const { options, clock, logger, metrics, inForce, token, activator } = parts;
+  const destinations = destinationsOf(config, { clock, logger, print: options.print });
+  try {
+    pipeline.receiver.reload(integrationsOf(config, token));
+    await activator.activate(config.rule_set);
+  } catch (error) {
+    pipeline.receiver.reload(integrationsOf(inForce.config, token));
+    await Promise.allSettled(destinations.map(async ({ sink }) => sink.close()));
+    throw error;
+  }
+  const names = config.destinations.map(({ name }) => name);
+  metrics.allow("destination", names);
+  pipeline.router.reload(destinations);
+}
+
+/** Destinations that are gone from the configuration while deliveries wait for them: nobody brings these. */
+export async function abandoned(config: Config, store: IncidentReader): Promise<ProblemItem[]> {
+  const waitingStates: readonly DeliveryState[] = ["due", "inflight", "unknown"];
+  const counts = await store.counts();
+  const left = counts.deliveries.filter(
+    ({ destination, state }) =>
+      waitingStates.includes(state) && config.destinations.every(({ name }) => name !== destination),
+  );
+  return [...Map.groupBy(left, ({ destination }) => destination)].map(([name, rows]) => {
+    const n = rows.reduce((sum, row) => sum + row.n, 0);
+    const message = `${n} deliveries wait for the destination ${name}, which is not configured any more`;
+    const hint = "they go on when a destination of this name is back";
+    return { ...problemOf(config, "destinations", message), hint };
+  });
+}
+
+function problemOf({ file }: Config, path: string, message: string): ProblemItem {
+  return { file: file ?? "(defaults)", line: 1, column: 1, path, message, hint: null };
 }
 
 /** Settings that a running process cannot change. */
@@ -74,10 +106,7 @@ const fixedWhileRunning = [
 function waiting(before: Config, now: Config): ProblemItem[] {
   return fixedWhileRunning
     .filter((key) => !isDeepStrictEqual(before[key], now[key]))
-    .map((key) => {
-      const message = `a change of ${key} takes effect at the next start`;
-      return { file: now.file ?? "(defaults)", line: 1, column: 1, path: key, message, hint: null };
-    });
+    .map((key) => problemOf(now, key, `a change of ${key} takes effect at the next start`));
 }
 
 function refused(parts: Shared, errors: readonly ProblemItem[]): Verdict {

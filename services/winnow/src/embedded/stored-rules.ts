@@ -1,7 +1,7 @@
 import type { RuleSet } from "@winnow/contracts";
 import type { CompiledRuleSet } from "@winnow/core";
-import { assert, WinnowError } from "@winnow/platform";
-import type { Clock, EventLog, Hash, IncidentStore, WindowStore } from "@winnow/ports";
+import { assert, type Logger, WinnowError } from "@winnow/platform";
+import type { Activation, Clock, EventLog, Hash, IncidentStore, WindowStore } from "@winnow/ports";
 import { canonicalJson, compileRuleSet, parseRules } from "@winnow/rules";
 import type { RuleBook } from "@winnow/runtime";
 
@@ -45,26 +45,73 @@ export interface ActivationParts {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly hash: Hash;
+  readonly logger: Logger;
 }
 
-/**
- * Stores the rule set, makes it the newest generation unless it is that already, and puts the activation into every
- * partition that has not reached it. Safe to repeat: generations only rise.
- */
-export async function activateRuleSet(
-  set: RuleSet,
-  parts: ActivationParts,
-): Promise<{ digest: string; generation: number }> {
-  const { store, windows, log, clock, hash } = parts;
-  const { digest } = compileRuleSet(set, { hash });
-  await store.putRuleSet({ digest, text: canonicalJson(set), stored_ms: clock.now() });
-  const activation = await store.activate(digest);
-  const metas = await windows.metas("B");
-  for (let partition = 0; partition < log.partitions; partition += 1) {
-    const reached = metas.find((one) => one.partition === partition)?.meta?.rule_generation ?? 0;
-    if (reached >= activation.generation) continue;
-    const value = { kind: "rules" as const, at_ms: clock.now(), ...activation };
-    await log.append("transitions", partition, [{ value, events: 0 }]);
+const retryMs = 1_000;
+
+/** Puts rule sets in force: stored by digest, a generation each, and a record in every partition of `transitions`. */
+export class RuleActivator {
+  readonly #parts: ActivationParts;
+  readonly #stopping = new AbortController();
+  /** The newest generation that this process has put into each partition; stage B may not have come to it yet. */
+  readonly #put = new Map<number, number>();
+  #repairing: Promise<void> | null = null;
+
+  constructor(parts: ActivationParts) {
+    this.#parts = parts;
   }
-  return activation;
+
+  /**
+   * Stores the set and makes it the newest generation unless it is that already. Rejects when that failed: then nothing
+   * has changed. Partitions whose log takes no writes just now get their record as soon as it does.
+   */
+  async activate(set: RuleSet): Promise<Activation> {
+    const { store, clock, hash, logger } = this.#parts;
+    const { digest } = compileRuleSet(set, { hash });
+    await store.putRuleSet({ digest, text: canonicalJson(set), stored_ms: clock.now() });
+    const activation = await store.activate(digest);
+    if (await this.#spread(activation)) return activation;
+    logger.warn("some partitions get the new rules once the log takes writes", { generation: activation.generation });
+    this.#repairing ??= this.#repair().finally(() => {
+      this.#repairing = null;
+    });
+    return activation;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#repairing;
+  }
+
+  async #repair(): Promise<void> {
+    const { store, clock } = this.#parts;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await clock.sleep(retryMs, signal);
+      const newest = await store.activation().catch(() => null);
+      if (newest !== null && (await this.#spread(newest))) return;
+    }
+  }
+
+  /** A partition may get a record twice, from this process and one before it: generations only rise, so that is harmless. */
+  async #spread({ generation, digest }: Activation): Promise<boolean> {
+    const { windows, log, clock } = this.#parts;
+    const metas = await windows.metas("B").catch(() => null);
+    if (metas === null) return false;
+    let isWhole = true;
+    for (let partition = 0; partition < log.partitions; partition += 1) {
+      const committed = metas.find((one) => one.partition === partition)?.meta?.rule_generation ?? 0;
+      if (Math.max(committed, this.#put.get(partition) ?? 0) >= generation) continue;
+      const value = { kind: "rules" as const, at_ms: clock.now(), generation, digest };
+      try {
+        await log.append("transitions", partition, [{ value, events: 0 }]);
+        this.#put.set(partition, generation);
+      } catch (error) {
+        if (!(error instanceof WinnowError)) throw error;
+        isWhole = false;
+      }
+    }
+    return isWhole;
+  }
 }

@@ -1,16 +1,13 @@
 import { readAccounting } from "@winnow/console";
 import { outcomes } from "@winnow/contracts";
-import type { Pipeline } from "../pipeline.ts";
 import type { Shared } from "./stage-options.ts";
 
 const topicOf = { A: "alerts", B: "transitions", C: "incident-events" } as const;
 
 /** Metrics that are read from the stores at each scrape, so that they are true across restarts. */
-export function watchMetrics(
-  parts: Shared & { readonly pipeline: Pipeline; readonly destinations: readonly string[] },
-): void {
-  const { metrics, log, windows, store, pipeline } = parts;
-  metrics.allow("destination", parts.destinations);
+export function watchMetrics(parts: Shared & { readonly destinations: () => readonly string[] }): void {
+  const { metrics, log, windows, store } = parts;
+  metrics.allow("destination", parts.destinations());
   metrics.allow(
     "partition",
     Array.from({ length: log.partitions }, (_, partition) => String(partition)),
@@ -28,14 +25,18 @@ export function watchMetrics(
     metrics.clear("winnow_incidents");
     for (const { state, priority, n } of counts.incidents) metrics.set("winnow_incidents", { state, priority }, n);
     metrics.clear("winnow_deliveries");
+    // Those that are no longer configured have names too, as long as deliveries of theirs are kept.
+    metrics.allow("destination", [...parts.destinations(), ...counts.deliveries.map(({ destination }) => destination)]);
     for (const { destination, state, n } of counts.deliveries)
       metrics.set("winnow_deliveries", { destination, state }, n);
   });
   metrics.onScrape(async () => {
-    for (const { stage, partition, position } of [...pipeline.correlator.health(), ...pipeline.router.health()]) {
-      const status = await log.status(topicOf[stage], partition);
-      const lag = Math.max(0, status.end_offset - position);
-      metrics.set("winnow_log_lag_records", { stage, partition: String(partition) }, lag);
-    }
+    const committed = { A: await windows.metas("A"), B: await windows.metas("B"), C: await store.recordMetas() };
+    for (const stage of ["A", "B", "C"] as const)
+      for (const { partition, meta } of committed[stage]) {
+        const status = await log.status(topicOf[stage], partition);
+        const lag = Math.max(0, status.end_offset - (meta?.position ?? status.start_offset));
+        metrics.set("winnow_log_lag_records", { stage, partition: String(partition) }, lag);
+      }
   });
 }
