@@ -17,12 +17,12 @@ import { integrationsOf } from "./integrations.ts";
 import { openListeners } from "./listeners.ts";
 import { openStores } from "./open-stores.ts";
 import type { Embedded, EmbeddedOptions } from "./options.ts";
-import { randomIds, sha256, systemClock } from "./platform-parts.ts";
+import { randomIds, type SystemClock, sha256, systemClock } from "./platform-parts.ts";
 import { startPruning } from "./pruning.ts";
 import { RecordedFeed } from "./recorded-feed.ts";
 import { abandoned, problemText, reloadInto } from "./reload.ts";
 import { Sequence } from "./sequence.ts";
-import { correlatorOptionsOf, receiverLimitsOf, routerOptionsOf, type Stores } from "./stage-options.ts";
+import { correlatorOptionsOf, receiverLimitsOf, routerOptionsOf, type Shared, type Stores } from "./stage-options.ts";
 import { RuleActivator, StoredRuleBook } from "./stored-rules.ts";
 import { watchMetrics } from "./watch-metrics.ts";
 
@@ -57,6 +57,7 @@ async function assemble(
   });
   const clock = systemClock();
   const stores = await openStores(config, data, { logger, clock, shutdown, fsync: options.fsync ?? true });
+  await catchUp(clock, stores, logger);
   const metrics = new Metrics({ runtime: true });
   const book = new StoredRuleBook(stores.store, sha256);
   const feed = new RecordedFeed();
@@ -64,19 +65,7 @@ async function assemble(
   shutdown.add({ name: "rule activation", timeoutMs: 5_000, stop: async () => activator.stop() });
   await activator.activate(config.rule_set);
 
-  const receiver = new Receiver({
-    integrations: integrationsOf(config, data.token),
-    log: stores.log,
-    receiverId: await receiverIdOf(stores.store, randomIds),
-    lastSeqs: await recoverLastSeqs(stores),
-    clock,
-    metrics,
-    logger,
-    limits: receiverLimitsOf(config),
-    onDelivered: (integration, at) => {
-      feed.delivered(integration, at);
-    },
-  });
+  const receiver = await openReceiver(config, { ...stores, clock, logger, metrics, feed, token: data.token });
   // Tickets of an earlier run may be written before the listener is open.
   const { host, port } = config.listen;
   const bound = { url: `http://${host.includes(":") ? `[${host}]` : host}:${port}` };
@@ -129,7 +118,38 @@ async function assemble(
   };
 }
 
-async function recoverLastSeqs(stores: Stores): Promise<number[]> {
-  const receiverId = await receiverIdOf(stores.store, randomIds);
-  return recoverSeqs({ log: stores.log, metas: await stores.windows.metas("A"), receiverId });
+async function openReceiver(
+  config: Config,
+  parts: Omit<Shared, "rules"> & { readonly token: string },
+): Promise<Receiver> {
+  const { log, windows, store, clock, logger, metrics, feed } = parts;
+  const receiverId = await receiverIdOf(store, randomIds);
+  return new Receiver({
+    integrations: integrationsOf(config, parts.token),
+    log,
+    receiverId,
+    lastSeqs: await recoverSeqs({ log, metas: await windows.metas("A"), receiverId }),
+    clock,
+    metrics,
+    logger,
+    limits: receiverLimitsOf(config),
+    onDelivered: (integration, at) => {
+      feed.delivered(integration, at);
+    },
+  });
 }
+
+/** The machine's clock may have been set back since the last run; timers count from the clocks that are stored. */
+async function catchUp(clock: SystemClock, { windows, store }: Stores, logger: Logger): Promise<void> {
+  const metas = [await windows.metas("A"), await windows.metas("B"), await store.recordMetas()].flat();
+  const stored = Math.max(0, ...metas.map(({ meta }) => meta?.clock_ms ?? 0));
+  const aheadMs = stored - clock.now();
+  if (aheadMs > clockStepMs)
+    logger.warn("the clock was set back since the last run: times run ahead until it has caught up", {
+      ahead_ms: aheadMs,
+    });
+  clock.notBefore(stored);
+}
+
+/** Steps of the machine's clock that nobody needs to hear of. */
+const clockStepMs = 60_000;

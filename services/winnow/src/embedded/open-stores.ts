@@ -13,6 +13,9 @@ export interface OpeningParts {
   readonly fsync: boolean;
 }
 
+/** JSON bytes of the newest records kept for the stages, per partition of each topic; as objects they take several times that. */
+const tailBytes = 4 * 1024 * 1024;
+
 /** Opens log, windows and incidents of a data directory; each is closed by the shutdown. */
 export async function openStores(config: Config, data: DataDirectory, parts: OpeningParts): Promise<Stores> {
   const { clock, shutdown, fsync } = parts;
@@ -23,6 +26,7 @@ export async function openStores(config: Config, data: DataDirectory, parts: Ope
     partitions,
     retention: { maxAgeMs: retention.log.max_age, maxBytes: retention.log.max_bytes },
     freeSpaceFloorBytes: limits.free_space,
+    cacheBytesMax: tailBytes,
     clock,
     log: logger,
     fsync,

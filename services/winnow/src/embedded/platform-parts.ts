@@ -1,15 +1,38 @@
 import { hash, randomBytes } from "node:crypto";
 import type { Clock, Hash, Ids } from "@winnow/ports";
 
-/** Wall time that never goes back within a process, monotonic time, and sleeps that an abort ends. */
-export function systemClock(): Clock {
-  let latest = 0;
+/** The machine's clocks; epoch ms and ms. */
+export interface MachineTime {
+  wall(): number;
+  monotonic(): number;
+}
+
+const machineTime: MachineTime = { wall: () => Date.now(), monotonic: () => performance.now() };
+
+export interface SystemClock extends Clock {
+  /** From now on the clock shows `ms` at least. */
+  notBefore(ms: number): void;
+}
+
+/**
+ * Wall time that never goes back and never stands still, monotonic time, and sleeps that an abort ends. Where the
+ * machine's clock is set back, time goes on at half its pace until the machine has caught up: timers that stood still
+ * would hold tickets for as long as the clock was wrong.
+ */
+export function systemClock(machine: MachineTime = machineTime): SystemClock {
+  let latest = machine.wall();
+  let readAt = machine.monotonic();
   return {
     now: () => {
-      latest = Math.max(latest, Date.now());
-      return latest;
+      const at = machine.monotonic();
+      latest = Math.max(machine.wall(), latest + (at - readAt) / 2);
+      readAt = at;
+      return Math.floor(latest);
     },
-    monotonic: () => performance.now(),
+    notBefore: (ms) => {
+      latest = Math.max(latest, ms);
+    },
+    monotonic: () => machine.monotonic(),
     sleep: sleepUntilAborted,
   };
 }
