@@ -31,6 +31,7 @@ export const correlateStage: Stage<CorrelateItem> = {
   input: "transitions",
   items: itemsOf,
   prefetch: (item) => (item.type === "transition" ? [memberKey(item.fingerprint)] : []),
+  keepsInMemory: () => true,
   accountable: (item) => item.type === "transition" && item.settles,
   decide: decideItem,
   fire,

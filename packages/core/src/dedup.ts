@@ -29,6 +29,7 @@ export const dedupStage: Stage<DedupItem> = {
   input: "alerts",
   items: (value) => (value.kind === "events" ? value.items : []),
   prefetch: (item) => ("fingerprint" in item && item.kind === "alert" ? [alertKey(item.fingerprint)] : []),
+  keepsInMemory: (key) => !key.startsWith("d:"),
   accountable: () => true,
   decide: decideItem,
   fire: fireAlert,

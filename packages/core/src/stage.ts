@@ -59,6 +59,8 @@ export interface Stage<Item> {
   items(value: LogValue): readonly Item[];
   /** States that deciding about the item will surely read: loaded together, before. A hint, never needed. */
   prefetch(item: Item): readonly string[];
+  /** False for states that decisions hardly ever read: they leave the memory with their commit. */
+  keepsInMemory(key: string): boolean;
   /** True when the item counts as an accepted event that must settle exactly once. */
   accountable(item: Item): boolean;
   decide(item: Item, read: Read, context: DecisionContext): Decision;

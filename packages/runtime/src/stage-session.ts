@@ -112,7 +112,7 @@ export class StageSession<Item> implements PartitionSession {
       published: meta?.published ?? {},
       signal,
     });
-    const cache = new StateCache(claim.deadlines, deps.cacheMax);
+    const cache = new StateCache(claim.deadlines, deps.cacheMax, (key) => stage.keepsInMemory(key));
     const opened = { stage, partition, token, logId: stored.log_id, position: stored.position };
     const session = new StageSession(opened, meta, { cache, publisher, rules }, deps);
     if (stage.id === "A") await session.tick();

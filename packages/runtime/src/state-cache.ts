@@ -15,10 +15,12 @@ export class StateCache {
   readonly #entries = new Map<string, Entry>();
   readonly #changed = new Set<string>();
   readonly #cleanMax: number;
+  readonly #keeps: (key: string) => boolean;
 
-  /** `cleanMax`: how many states stay in memory between commits. */
-  constructor(deadlines: readonly Deadline[], cleanMax: number) {
+  /** `cleanMax`: how many states stay in memory between commits, of those that `keeps` says true about. */
+  constructor(deadlines: readonly Deadline[], cleanMax: number, keeps: (key: string) => boolean = () => true) {
     this.#cleanMax = cleanMax;
+    this.#keeps = keeps;
     for (const { key, deadline_ms } of deadlines) this.deadlines.set(key, deadline_ms);
   }
 
@@ -85,6 +87,7 @@ export class StateCache {
 
   /** The changes are in the store. Only now may states leave the memory, oldest first. */
   committed(): void {
+    for (const key of this.#changed) if (!this.#keeps(key)) this.#entries.delete(key);
     this.#changed.clear();
     let surplus = this.#entries.size - this.#cleanMax;
     for (const key of this.#entries.keys()) {

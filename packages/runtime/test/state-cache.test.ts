@@ -53,3 +53,18 @@ await t.test("states leave the memory only after their commit, oldest first", as
   t.throws(() => cache.read("a"), { message: "state a is not loaded" });
   t.equal(cache.read("b"), 2);
 });
+
+await t.test("states that decisions hardly read leave the memory with their commit", async (t) => {
+  const cache = new StateCache([], 10, (key) => key !== "a");
+  const write = { value: 1, deadline: null };
+  cache.apply(
+    new Map([
+      ["a", write],
+      ["b", write],
+    ]),
+    1,
+  );
+  cache.committed();
+  t.equal(cache.has("a"), false);
+  t.equal(cache.read("b"), 1);
+});
