@@ -60,7 +60,14 @@ export interface Role {
   readonly loops: Map<string, AbortController>;
 }
 
-const settings: LoopSettings = { commitMs: 250, commitEvents: 12, verifyMs: 6_000, readBytes: 1024, trimMs: 10_000 };
+const settings: LoopSettings = {
+  commitMs: 250,
+  commitEvents: 12,
+  verifyMs: 6_000,
+  readBytes: 1024,
+  trimMs: 10_000,
+  tickMs: 50,
+};
 const restartMs = [100, 1_500] as const;
 const rejoinMs = 1_000;
 /** So few that states are evicted and loaded again all the time. */

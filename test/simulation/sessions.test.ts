@@ -2,7 +2,7 @@ import { WindowTables } from "@winnow/testkit";
 import t from "tap";
 import { Cluster } from "./cluster.ts";
 import { judge } from "./oracles.ts";
-import { messageOf, startMs } from "./scenario.ts";
+import { messageOf, partitions, sha256, startMs } from "./scenario.ts";
 import { Outside } from "./senders.ts";
 import { untampered } from "./tampering.ts";
 
@@ -54,3 +54,26 @@ await t.test(
     t.ok(asked >= 7_000 && asked < 8_000, `${asked} ms`);
   },
 );
+
+await t.test("many deadlines close to each other share their ticks", async (t) => {
+  const cluster = new Cluster({ seed: 1, ...calm });
+  const outside = new Outside(cluster);
+  const { time, disk } = cluster;
+  cluster.startAll();
+  await time.runUntil(startMs + 500);
+  const ticks = (): number =>
+    disk
+      .files("alerts")
+      .flatMap((file) => file.read(0, Number.MAX_SAFE_INTEGER))
+      .filter(({ value }) => value.kind === "tick").length;
+  const before = ticks();
+  const items = Array.from({ length: 400 }, (_, n) => ({
+    ...messageOf(0, "fire", { expires_ms: startMs + 5_000 + n }),
+    fingerprint: sha256(`close ${n}`).slice(0, 32),
+  }));
+  outside.send(items);
+  await time.runUntil(startMs + 9_000);
+  const taken = ticks() - before;
+  t.ok(taken >= partitions && taken <= 12 * partitions, `${taken} ticks`);
+  t.same(await judge(cluster, outside), []);
+});

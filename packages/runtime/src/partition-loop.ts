@@ -48,6 +48,8 @@ export interface LoopSettings {
   readonly verifyMs: number;
   readonly readBytes: number;
   readonly trimMs: number;
+  /** Least time between two ticks: deadlines close to each other share one. */
+  readonly tickMs: number;
 }
 
 export const defaultLoopSettings: LoopSettings = {
@@ -56,6 +58,7 @@ export const defaultLoopSettings: LoopSettings = {
   verifyMs: 1_000,
   readBytes: 1024 * 1024,
   trimMs: 10_000,
+  tickMs: 50,
 };
 
 export interface LoopDependencies {
@@ -64,6 +67,15 @@ export interface LoopDependencies {
   readonly ids: Ids;
   readonly report: LoopReporter;
   readonly settings: LoopSettings;
+}
+
+/** Where a session's commits, looks and ticks stand: monotonic ms, events since the commit, offset of the last tick. */
+interface Pace {
+  committed: number;
+  verified: number;
+  ticked: number;
+  events: number;
+  tick: number;
 }
 
 /** How a loop ended. `fenced`: another owner has the partition; join again. */
@@ -155,7 +167,8 @@ export class PartitionLoop {
 
   async #work(session: PartitionSession, signal: AbortSignal): Promise<"stopped" | "fenced" | "again"> {
     const { clock, settings, log } = this.#deps;
-    const pace = { committed: clock.monotonic(), verified: clock.monotonic(), events: 0, tick: -1 };
+    const now = clock.monotonic();
+    const pace: Pace = { committed: now, verified: now, ticked: Number.NEGATIVE_INFINITY, events: 0, tick: -1 };
     while (!signal.aborted) {
       const records = await log.read(this.#topic, this.#partition, session.position, settings.readBytes);
       if (records.length > 0) await session.prefetch(records);
@@ -175,10 +188,7 @@ export class PartitionLoop {
   }
 
   /** Commits when there is something to commit. Non-null: the session is over. */
-  async #commit(
-    session: PartitionSession,
-    pace: { committed: number; verified: number; events: number },
-  ): Promise<"fenced" | "again" | null> {
+  async #commit(session: PartitionSession, pace: Pace): Promise<"fenced" | "again" | null> {
     if (session.dirty()) {
       const result = await session.commit();
       if ("refused" in result) return afterRefusal(result.refused);
@@ -198,11 +208,7 @@ export class PartitionLoop {
   }
 
   /** Nothing to read: commit, verify, tick, or wait for the first of them. Non-null: the session is over. */
-  async #idle(
-    session: PartitionSession,
-    pace: { committed: number; verified: number; events: number; tick: number },
-    signal: AbortSignal,
-  ): Promise<"fenced" | "again" | null> {
+  async #idle(session: PartitionSession, pace: Pace, signal: AbortSignal): Promise<"fenced" | "again" | null> {
     const { clock, settings } = this.#deps;
     const monotonic = clock.monotonic();
     if (session.dirty() && monotonic - pace.committed >= settings.commitMs) return this.#commit(session, pace);
@@ -212,8 +218,10 @@ export class PartitionLoop {
       if (refused !== null) return afterRefusal(refused);
     }
     const deadline = session.nextDeadline();
-    const untilDeadline = deadline === null ? settings.verifyMs : deadline - clock.now();
+    const untilTick = pace.ticked + settings.tickMs - monotonic;
+    const untilDeadline = deadline === null ? settings.verifyMs : Math.max(deadline - clock.now(), untilTick);
     if (untilDeadline <= 0 && session.position > pace.tick) {
+      pace.ticked = monotonic;
       pace.tick = await session.tick();
       return null;
     }
