@@ -11,6 +11,9 @@ export interface EventCountOptions {
   readonly uncounted: (from: number, to: number) => void;
 }
 
+/** How much one step reads: consumers wait for it. */
+const stepChunks = 16;
+
 /**
  * Counts the accepted events of a partition. Several receivers write it, so no record can carry a running total: each
  * tells its own number, and the sum is carried on from the last stored count. What the partition's owner reads is
@@ -57,13 +60,16 @@ export class EventCount {
     });
   }
 
-  /** Stores a count at or above `offset`, so that records below it may go. */
-  storeFor(offset: number, range: { readonly start: number; readonly end: number }): Promise<void> {
+  /**
+   * Counts on towards `offset`, reading a bounded amount, and stores how far it came, so that records below that may go.
+   * Resolves with the offset that is stored. Rejects as reading and appending do.
+   */
+  storeTowards(offset: number, start: number): Promise<number> {
     return this.#inTurn(async () => {
-      const at = await this.#countTo({ start: range.start, end: Math.max(offset, this.#at?.offset ?? 0) });
-      if (this.#stored !== null && this.#stored.offset >= offset) return;
-      await this.#options.store(at);
+      const at = await this.#countTo({ start, end: offset }, stepChunks);
+      if (at.offset !== this.#stored?.offset) await this.#options.store(at);
       this.#stored = at;
+      return at.offset;
     });
   }
 
@@ -77,7 +83,10 @@ export class EventCount {
     });
   }
 
-  async #countTo({ start, end }: { readonly start: number; readonly end: number }): Promise<CountedEvents> {
+  async #countTo(
+    { start, end }: { readonly start: number; readonly end: number },
+    chunksMax = Number.POSITIVE_INFINITY,
+  ): Promise<CountedEvents> {
     let at = this.#at ?? (this.#stored = await this.#options.load()) ?? { offset: 0, events: 0 };
     if (at.offset < start) {
       // Another process may have counted on and let records go.
@@ -87,7 +96,7 @@ export class EventCount {
       at = { offset: Math.max(at.offset, start), events: at.events };
     }
     this.#at = at;
-    while (at.offset < end) {
+    for (let chunks = 0; at.offset < end && chunks < chunksMax; chunks += 1) {
       const { offset } = at;
       const chunk = await this.#options.fetch(offset);
       if (chunk.next <= offset) break;

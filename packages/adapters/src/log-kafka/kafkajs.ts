@@ -29,12 +29,12 @@ export interface KafkaRequest<T> {
   };
 }
 
-export interface VersionRange {
+interface VersionRange {
   readonly minVersion: number;
   readonly maxVersion: number;
 }
 
-export interface GroupMember {
+interface GroupMember {
   readonly memberId: string;
   readonly memberMetadata: Buffer;
 }

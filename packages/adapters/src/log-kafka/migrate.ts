@@ -191,7 +191,7 @@ function kafkaConfig(given: options.KafkaConnectionOptions): KafkaConfig {
     logCreator: quietLogCreator(given.log),
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 },
     ...(given.ssl === undefined ? {} : { ssl: given.ssl }),
-    ...(given.sasl === undefined ? {} : { sasl: given.sasl }),
+    ...(settings.sasl === null ? {} : { sasl: settings.sasl }),
   };
 }
 

@@ -114,17 +114,20 @@ export class Partition {
    */
   async trim(offset: number): Promise<void> {
     const { clock, retention } = this.#parts.given;
-    await this.#storeCount();
     const now = clock.monotonic();
+    await this.#storeCount(offset, now);
     if (now - this.#trimmedAt < retention.maxAgeMs / trimSteps) return;
     const young = await this.#fetcher.firstSince(clock.now() - retention.maxAgeMs);
-    const bounds = await this.bounds();
-    const below = Math.min(offset, young ?? bounds.end_offset);
-    this.#trimmedAt = now;
-    if (below <= bounds.start_offset) return;
-    await this.#count?.storeFor(below, { start: bounds.start_offset, end: bounds.end_offset });
-    await this.#fetcher.deleteBelow(below);
-    this.#reader.forget();
+    const { start_offset: start, end_offset: end } = await this.bounds();
+    const below = Math.min(offset, young ?? end);
+    const counted = below > start ? await this.#count?.storeTowards(below, start) : undefined;
+    const allowed = Math.min(below, counted ?? below);
+    if (allowed > start) {
+      await this.#fetcher.deleteBelow(allowed);
+      this.#reader.forget();
+    }
+    // What is not counted yet goes at a next call.
+    if (allowed === below) this.#trimmedAt = now;
   }
 
   /** Those who wait are told that nothing comes. */
@@ -160,11 +163,12 @@ export class Partition {
     return this.#count.totalFrom(counted, end);
   }
 
-  async #storeCount(): Promise<void> {
-    const now = this.#parts.given.clock.monotonic();
+  /** Keeps the count close to what the consumer has read, so that it never has to be made up for from afar. */
+  async #storeCount(offset: number, now: number): Promise<void> {
     if (this.#count === null || now - this.#storedCountAt < storeCountMs) return;
+    const { start_offset: start } = await this.bounds();
+    await this.#count.storeTowards(offset, start);
     this.#storedCountAt = now;
-    await this.#count.storeProgress();
   }
 
   #countIn(countTopic: CountTopic): EventCount {

@@ -6,7 +6,7 @@ import { WireReader, WireWriter } from "./wire.ts";
  * made again is refused by the broker, never read or written by mistake. Layouts:
  * https://kafka.apache.org/protocol#protocol_messages
  */
-export const apis = {
+const apis = {
   produce: { key: 0, name: "Produce" },
   fetch: { key: 1, name: "Fetch" },
   metadata: { key: 3, name: "Metadata" },
@@ -78,7 +78,7 @@ function readTopic(from: WireReader): MetadataTopic {
   return { ...head, partitions };
 }
 
-export interface TopicPartition {
+interface TopicPartition {
   readonly topicId: string;
   readonly topicName: string;
   readonly partition: number;

@@ -1,5 +1,5 @@
 import { WinnowError } from "@winnow/platform";
-import type { BrokerAddress } from "./kafkajs.ts";
+import type { BrokerAddress, KafkaSasl } from "./kafkajs.ts";
 import type { LinkSettings } from "./link.ts";
 import * as options from "./options.ts";
 
@@ -9,14 +9,19 @@ export function linkSettings(given: options.KafkaConnectionOptions): LinkSetting
     connectMs: given.connectMs ?? options.connectMsDefault,
     requestMs: given.requestMs ?? options.requestMsDefault,
     ssl: given.ssl ?? null,
-    sasl: given.sasl ?? null,
+    sasl: given.sasl === undefined ? null : ownSasl(given.sasl),
     clock: given.clock,
     log: given.log,
   };
 }
 
+/** kafkajs leaves its provider, and with it the password of the first login, in the object that it is given. */
+function ownSasl({ mechanism, username, password }: KafkaSasl): KafkaSasl {
+  return { mechanism, username, password };
+}
+
 /** Reads `host:port`. Throws `config_invalid`. */
-export function addressOf(text: string): BrokerAddress {
+function addressOf(text: string): BrokerAddress {
   const parsed = /^(?:\[([0-9a-fA-F:.]+)\]|([^:/\s]+)):(\d{1,5})$/.exec(text);
   const host = parsed?.[1] ?? parsed?.[2];
   const port = Number(parsed?.[3]);
