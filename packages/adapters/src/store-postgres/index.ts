@@ -41,6 +41,8 @@ export type PostgresStore = IncidentStore & CheckpointStore;
 const COALESCE_MS = 15_000;
 const POOL_MAX = 10;
 const STATEMENT_MS = 30_000;
+/** A step over large tables, and waiting for the starter that makes it, take their time. */
+const MIGRATION_MS = 600_000;
 
 /**
  * Opens the IncidentStore on Postgres (12 or newer), its schema brought up to date first. A call that resolves is
@@ -52,9 +54,9 @@ const STATEMENT_MS = 30_000;
 export async function openPostgresIncidentStore(options: PostgresIncidentStoreOptions): Promise<PostgresStore> {
   const { partitions, coalesceMs = COALESCE_MS, poolMax = POOL_MAX, statementMs = STATEMENT_MS } = options;
   assert(Number.isSafeInteger(partitions) && partitions > 0, "there is at least one partition");
+  await migratePostgres(options);
   const postgres = connect(options, { poolMax, statementMs });
   try {
-    await bringUpToDate(postgres, options);
     await holdPartitions(postgres, partitions);
   } catch (error) {
     await postgres.close();
@@ -78,9 +80,16 @@ export async function openPostgresIncidentStore(options: PostgresIncidentStoreOp
  * user may not. Safe to run at once with others and with a start. Rejects as the opening does.
  */
 export async function migratePostgres(options: PostgresOptions): Promise<MigrationReport> {
-  const postgres = connect(options, { poolMax: 1, statementMs: STATEMENT_MS });
+  const { log } = options;
+  const schemas = schemasOf(options);
+  const postgres = connect(options, { poolMax: 1, statementMs: MIGRATION_MS });
   try {
-    return await bringUpToDate(postgres, options);
+    await demandSuitable(postgres, log);
+    const report = await migrate(postgres, schemas, migrations);
+    if (report.from === report.to) return report;
+    log.info({ ...report }, "the incident store's schema was brought up to date");
+    await grantReading(postgres, schemas.reportingSchema, log);
+    return report;
   } finally {
     await postgres.close();
   }
@@ -89,17 +98,6 @@ export async function migratePostgres(options: PostgresOptions): Promise<Migrati
 function connect(options: PostgresOptions, limits: { poolMax: number; statementMs: number }): Postgres {
   const { url, log } = options;
   return new Postgres({ url, log, schema: schemasOf(options).schema, ...limits });
-}
-
-async function bringUpToDate(postgres: Postgres, options: PostgresOptions): Promise<MigrationReport> {
-  const { log } = options;
-  const schemas = schemasOf(options);
-  await demandSuitable(postgres, log);
-  const report = await migrate(postgres, schemas, migrations);
-  if (report.from === report.to) return report;
-  log.info({ ...report }, "the incident store's schema was brought up to date");
-  await grantReading(postgres, schemas.reportingSchema, log);
-  return report;
 }
 
 function schemasOf({ schema = "winnow", reportingSchema = "reporting" }: PostgresOptions): Schemas {

@@ -1,7 +1,7 @@
 import { type Postgres, quoted, type Statements, type StoreLog } from "./engine/postgres.ts";
 
 /** May read the views of the reporting schema and nothing else; people and tools are made members of it. */
-export const READING_ROLE = "winnow_reader";
+const READING_ROLE = "winnow_reader";
 
 /**
  * Creates the role where the user may and lets it read the views; where the user may not, the log says what an

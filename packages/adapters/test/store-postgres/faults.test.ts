@@ -2,7 +2,7 @@ import { openPostgresIncidentStore, type PostgresStore } from "@winnow/adapters/
 import { incidentSamples } from "@winnow/testkit";
 import t, { type Test } from "tap";
 import { CutProxy } from "./cut-proxy.ts";
-import { dropSchemas, FreshNames, ListeningLog, type Names, outsider, realPostgres, silentLog } from "./support.ts";
+import { dropSchemas, FreshNames, ListeningLog, outsider, realPostgres, silentLog, untilBlocked } from "./support.ts";
 
 const { batch, incidentRow, member, entry, metaAt, wish } = incidentSamples;
 
@@ -16,6 +16,7 @@ const url = await realPostgres(t);
 
 if (url !== null) {
   const admin = await outsider(t, url);
+  const watcher = await outsider(t, url);
   const fresh = new FreshNames();
 
   /** A store behind a proxy, with partition 0 claimed by `one`. */
@@ -42,16 +43,10 @@ if (url !== null) {
     return store.commit(0, "one", 0, { meta: metaAt(1), batch: part });
   };
 
-  /** Ends the one backend that waits for the administrator's lock. */
-  const untilEnded = async (t: Test, names: Names) => {
-    const { rows } = await admin.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
-    const end = `SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity
-      WHERE $1 = ANY (pg_blocking_pids(pid)) AND datname = current_database()`;
-    for (let look = 0; look < 2_000; look += 1) {
-      const { rows: ended } = await admin.query(end, [rows[0]?.pid]);
-      if (ended.length > 0) return;
-    }
-    t.fail(`nobody waits for ${names.schema}`);
+  /** Ends the one server process that waits for the administrator's lock. */
+  const endTheBlocked = async () => {
+    const pid = await untilBlocked({ holder: admin, watcher }, 0);
+    await watcher.query("SELECT pg_terminate_backend($1)", [pid]);
   };
 
   for (const [cut, isStored] of [
@@ -126,10 +121,22 @@ if (url !== null) {
     await admin.query(`SELECT FROM ${names.schema}.recorder FOR UPDATE`);
     const committing = commitFirst(store);
     const settled = t.rejects(committing, { ...unavailable, fields: { sqlstate: "57P01" } });
-    await untilEnded(t, names);
+    await endTheBlocked();
     await settled;
     await admin.query("ROLLBACK");
     t.strictSame(await store.claim(0, "one"), { meta: null, deadlines: [] });
+  });
+
+  await t.test("a change that commits by itself is unknown when an administrator ends it", async (t) => {
+    const { names, store } = await behindProxy(t);
+    await store.setFact("a", "b");
+    await admin.query("BEGIN");
+    await admin.query(`SELECT FROM ${names.schema}.fact FOR UPDATE`);
+    const settled = t.rejects(store.setFact("a", "c"), { ...unknown, fields: { sqlstate: "57P01" } });
+    await endTheBlocked();
+    await settled;
+    await admin.query("ROLLBACK");
+    t.equal(await store.fact("a"), "b");
   });
 
   await t.test("a server that is not there is unavailable", async (t) => {

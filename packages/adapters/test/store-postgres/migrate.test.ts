@@ -5,7 +5,16 @@ import t, { type Test } from "tap";
 import { type Migration, migrate } from "../../src/store-postgres/engine/migrate.ts";
 import { Postgres } from "../../src/store-postgres/engine/postgres.ts";
 import { migrations } from "../../src/store-postgres/schema.ts";
-import { dropSchemas, FreshNames, ListeningLog, type Names, outsider, realPostgres, silentLog } from "./support.ts";
+import {
+  dropSchemas,
+  FreshNames,
+  ListeningLog,
+  type Names,
+  outsider,
+  realPostgres,
+  silentLog,
+  untilBlocked,
+} from "./support.ts";
 
 const first: Migration = {
   version: 1,
@@ -73,6 +82,21 @@ if (url !== null) {
     t.strictSame(await valueOf(names), [{ x: 2 }], "each step ran once");
     t.equal(reports.filter(({ from }) => from === 0).length, 1);
     t.ok(reports.every(({ to }) => to === 2));
+  });
+
+  await t.test("a start waits for the one that migrates, however short its own statements must be", async (t) => {
+    const names = namesFor(t);
+    const watcher = await outsider(t, url);
+    const statementMs = 500;
+    await admin.query("BEGIN");
+    await admin.query("SELECT pg_advisory_xact_lock(hashtextextended('winnow migrates ' || $1, 0))", [names.schema]);
+    const opening = openPostgresIncidentStore({ url, ...names, partitions: 4, statementMs, log: silentLog });
+    opening.catch(() => undefined);
+    await untilBlocked({ holder: admin, watcher }, statementMs * 1.5);
+    await admin.query("COMMIT");
+    const store = await opening;
+    t.equal(await store.activation(), null);
+    await store.close();
   });
 
   await t.test("a schema of a newer version is refused untouched", async (t) => {

@@ -1,5 +1,5 @@
 import { openPostgresIncidentStore, type PostgresStore, type StoreLog } from "@winnow/adapters/store-postgres";
-import { bringServers } from "@winnow/devservers";
+import { sharedServers, skipWithout } from "@winnow/test/real-servers/shared.ts";
 import { Client } from "pg";
 import type { Test } from "tap";
 
@@ -21,11 +21,10 @@ export class ListeningLog implements StoreLog {
 
 /** The URL of a real Postgres for this file, or null after its tests were skipped with the reason. */
 export async function realPostgres(t: Test): Promise<string | null> {
-  const servers = await bringServers({ kinds: ["postgres"], log: (line) => t.comment(line) });
-  t.teardown(() => servers.stop());
+  t.setTimeout(240_000);
+  const servers = await sharedServers(t, ["postgres"]);
   if (servers.postgres !== undefined) return servers.postgres.url;
-  const reason = servers.unavailable.map((one) => one.reason).join("; ");
-  await t.test("the store on a real Postgres", { skip: `no real Postgres here: ${reason}` }, () => undefined);
+  await t.test("the store on a real Postgres", { skip: skipWithout(servers, "postgres") }, () => undefined);
   return null;
 }
 
@@ -35,6 +34,23 @@ export async function outsider(t: Test, url: string): Promise<Client> {
   await client.connect();
   t.teardown(() => client.end());
   return client;
+}
+
+/** Resolves once some connection waits for a lock of `holder` for `waitedMs` already; with its process id. */
+export async function untilBlocked(
+  watch: { readonly holder: Client; readonly watcher: Client },
+  waitedMs: number,
+): Promise<number> {
+  const { rows } = await watch.holder.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  // From another connection: a transaction sees the activity as it was when it first looked.
+  const sql = `SELECT pid FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))
+    AND clock_timestamp() - query_start >= $2::float8 * interval '1 ms'`;
+  for (const startedAt = performance.now(); performance.now() - startedAt < 30_000; ) {
+    const blocked = await watch.watcher.query<{ pid: number }>(sql, [rows[0]?.pid, waitedMs]);
+    const [first] = blocked.rows;
+    if (first !== undefined) return first.pid;
+  }
+  throw new Error("nobody waited for the lock");
 }
 
 export interface Names {

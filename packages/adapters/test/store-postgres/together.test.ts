@@ -72,7 +72,7 @@ if (url !== null) {
       if (sent === null) return;
       const isLast = n % 3 === 0;
       const done = await store.settle(keyOf(row), token, {
-        delivery_state: "idle",
+        delivery_state: n % 5 === 0 ? "parked" : "idle",
         applied_version: row.desired_version,
         ...(n % 2 === 0 ? { timeline: entry(token) } : {}),
         ...(isLast ? { successor: true } : {}),
@@ -85,6 +85,7 @@ if (url !== null) {
           n += 1;
           await settle(store, token, row, n);
         }
+        await store.requeue("snow");
       }
     };
     const recorders = Promise.all([record(0, ids), record(1, ids.toReversed())]).finally(() => {
@@ -116,6 +117,35 @@ if (url !== null) {
       rows.some((row) => row.generation > 2),
       "there were successors",
     );
+  });
+
+  await t.test("of commits for one position, and of a claim beside them, one after the other counts", async (t) => {
+    const [first, second, heir] = await stores(t, 3);
+    if (first === undefined || second === undefined || heir === undefined) return;
+    await first.claim(0, "one");
+    let position = 0;
+    for (let round = 0; round < 30; round += 1) {
+      const results = await Promise.all(
+        [first, second].map((store, who) =>
+          store.commit(0, "one", position, {
+            meta: metaAt(position + 1),
+            batch: batch({ incidents: [incidentRow(`i${round} by ${who}`)] }),
+          }),
+        ),
+      );
+      t.equal(results.filter((result) => "committed" in result).length, 1);
+      position += 1;
+    }
+    t.equal((await first.incidents({ limit: 100 })).items.length, 30, "what was refused left nothing");
+    for (let round = 0; round < 30; round += 1) {
+      const part = { meta: metaAt(position + 1), batch: batch({ incidents: [incidentRow(`late ${round}`)] }) };
+      const committing = first.commit(0, "one", position, part);
+      const { meta } = await heir.claim(0, `heir ${round}`);
+      const result = await committing;
+      t.equal(meta?.position, "committed" in result ? position + 1 : position, "the heir knows what was committed");
+      position = meta?.position ?? 0;
+      await first.claim(0, "one");
+    }
   });
 
   await t.test("pruning beside commits never takes what has just come to life", async (t) => {

@@ -8,7 +8,7 @@ export interface Column<Row> {
 }
 
 /** Rows in one statement, at most. */
-export const ROWS_MAX = 500;
+const ROWS_MAX = 500;
 
 /** `a, b, c` */
 export function namesOf<Row>(columns: readonly Column<Row>[]): string {
