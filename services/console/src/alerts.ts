@@ -3,10 +3,11 @@ import { type AlertDetail, type AlertState, alertKey, alertPartitionKey, detailK
 import type { IncidentReader, WindowStore } from "@winnow/ports";
 import { alertView } from "./views.ts";
 
+/** Absent = any; of a list any may fit. */
 export interface AlertFilter {
-  readonly status?: Alert["status"];
-  readonly integration?: string;
-  readonly severity?: Alert["severity"];
+  readonly statuses?: readonly Alert["status"][];
+  readonly integrations?: readonly string[];
+  readonly severities?: readonly Alert["severity"][];
 }
 
 /** An alert with everything that is stored about it. */
@@ -123,11 +124,13 @@ export class Alerts {
   }
 }
 
-function fits(state: AlertState, filter: AlertFilter): boolean {
+function fits(state: AlertState, { statuses, severities, integrations }: AlertFilter): boolean {
   if (state.neverFired) return false;
-  if (filter.status !== undefined && state.status !== filter.status) return false;
-  if (filter.severity !== undefined && state.severity !== filter.severity) return false;
-  return filter.integration === undefined || state.integration === filter.integration;
+  return (
+    (statuses?.includes(state.status) ?? true) &&
+    (severities?.includes(state.severity) ?? true) &&
+    (integrations?.includes(state.integration) ?? true)
+  );
 }
 
 function cursorOf(at: ScanPlace): string {

@@ -10,12 +10,16 @@ export interface Caller {
   readonly scopes: ReadonlySet<string>;
 }
 
+const cachedMs = 2_000;
+
 /** API tokens: stored hashed, compared in constant time, cached for a short while. */
 export class Tokens {
   readonly #store: TokenStore;
   readonly #hash: Hash;
   readonly #clock: Clock;
   readonly #ids: Ids;
+  /** Changes made through this process. */
+  #changes = 0;
   #cached: { readonly at: number; readonly tokens: readonly StoredToken[] } | null = null;
 
   constructor(parts: { store: TokenStore; hash: Hash; clock: Clock; ids: Ids }) {
@@ -54,19 +58,28 @@ export class Tokens {
       created_ms: this.#clock.now(),
       revoked_ms: null,
     });
-    this.#cached = null;
+    this.#forget();
     return { id, token };
   }
 
   async revoke(id: string): Promise<boolean> {
-    this.#cached = null;
-    return this.#store.revokeToken(id, this.#clock.now());
+    const revoked = await this.#store.revokeToken(id, this.#clock.now());
+    this.#forget();
+    return revoked;
   }
 
   async #known(): Promise<readonly StoredToken[]> {
     const now = this.#clock.monotonic();
-    if (this.#cached === null || now - this.#cached.at > 2_000)
-      this.#cached = { at: now, tokens: await this.#store.tokens() };
-    return this.#cached.tokens;
+    if (this.#cached !== null && now - this.#cached.at <= cachedMs) return this.#cached.tokens;
+    const changes = this.#changes;
+    const tokens = await this.#store.tokens();
+    // What was read before a change is not kept beyond it.
+    if (changes === this.#changes) this.#cached = { at: now, tokens };
+    return tokens;
+  }
+
+  #forget(): void {
+    this.#changes += 1;
+    this.#cached = null;
   }
 }

@@ -5,7 +5,7 @@ import { Type } from "typebox";
 import type { AlertFilter } from "../alerts.ts";
 import { sendProblem } from "../problem.ts";
 import type { Desk } from "../server.ts";
-import { oneOf, pageOf, sendJson, wordsOf } from "./input.ts";
+import { listOf, pageOf, sendJson, wordsOf } from "./input.ts";
 
 const byFingerprint = Type.Object({ fingerprint: Type.String() });
 
@@ -30,12 +30,12 @@ export function alertRoutes(app: FastifyInstance, desk: Desk): void {
 
 function filterOf(request: FastifyRequest, reply: FastifyReply): AlertFilter | null {
   const statuses = wordsOf(request, reply, "status", ["firing", "resolved"] as const);
-  const levels = statuses === null ? null : wordsOf(request, reply, "severity", severities);
-  if (statuses === null || levels === null) return null;
-  const integration = oneOf(request, "integration");
+  const wanted = statuses === null ? null : wordsOf(request, reply, "severity", severities);
+  if (statuses === null || wanted === null) return null;
+  const integrations = listOf(request, "integration");
   return {
-    ...(statuses[0] === undefined ? {} : { status: statuses[0] }),
-    ...(levels[0] === undefined ? {} : { severity: levels[0] }),
-    ...(integration === undefined ? {} : { integration }),
+    ...(statuses.length === 0 ? {} : { statuses }),
+    ...(wanted.length === 0 ? {} : { severities: wanted }),
+    ...(integrations.length === 0 ? {} : { integrations }),
   };
 }

@@ -1,6 +1,6 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { deliveryStates, incidentStates, priorities } from "@winnow/contracts";
-import type { IncidentRow } from "@winnow/ports";
+import type { IncidentReader, IncidentRow } from "@winnow/ports";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { sendProblem } from "../problem.ts";
 import type { Desk } from "../server.ts";
@@ -9,6 +9,8 @@ import { byId, objectOf, oneOf, pageOf, sendJson, wordsOf } from "./input.ts";
 
 const textMax = 10_000;
 const keyMax = 255;
+/** Incidents read at once when one is looked for by its number. */
+const numberPage = 500;
 
 /** Incidents: list, one, its members, story and reasons; what people do with them; deliveries. */
 export function incidentRoutes(app: FastifyInstance, desk: Desk): void {
@@ -53,17 +55,37 @@ interface Exchange {
 /** The incident that the path names, by id or by number, for a caller who may read. */
 async function found(desk: Desk, id: string, { request, reply }: Exchange): Promise<IncidentRow | null> {
   if ((await desk.admit(request, reply, "read")) === null) return null;
-  const row = await byIdOrNumber(desk, id);
-  if (row === null) sendProblem(reply, "not_found", "no incident has this id");
-  return row;
+  return named(desk, id, reply);
 }
 
-/** People read numbers to each other; programs use ids. */
-async function byIdOrNumber(desk: Desk, name: string): Promise<IncidentRow | null> {
+/** People read numbers to each other; programs use ids. Null: the refusal has been sent. */
+async function named(desk: Desk, name: string, reply: FastifyReply): Promise<IncidentRow | null> {
   const { store } = desk.options;
-  if (!/^\d{1,12}$/.test(name)) return store.incident(name);
-  const candidates = await store.incidents({ q: name, limit: 100 });
-  return candidates.items.find((row) => row.snapshot.number === Number(name)) ?? null;
+  if (!/^\d{1,12}$/.test(name)) {
+    const row = await store.incident(name);
+    if (row === null) sendProblem(reply, "not_found", "no incident has this id");
+    return row;
+  }
+  const rows = await numbered(store, Number(name));
+  if (rows.length < 2) {
+    if (rows[0] === undefined) sendProblem(reply, "not_found", "no incident has this number");
+    return rows[0] ?? null;
+  }
+  const ids = rows.map((row) => row.snapshot.incident_id).join(", ");
+  sendProblem(reply, "conflict", `each scope counts its own incidents, and several have this number: ${ids}`);
+  return null;
+}
+
+/** Every incident with this number. The store looks for the digits anywhere in its text, so that others are read past. */
+async function numbered(store: IncidentReader, number: number): Promise<IncidentRow[]> {
+  const rows: IncidentRow[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const q = String(number);
+    const page = await store.incidents({ q, limit: numberPage, ...(cursor === undefined ? {} : { cursor }) });
+    rows.push(...page.items.filter((row) => row.snapshot.number === number));
+    if (page.next_cursor === null) return rows;
+    cursor = page.next_cursor;
+  }
 }
 
 async function listIncidents(desk: Desk, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -109,8 +131,8 @@ async function act(
   const body = caller === null ? null : objectOf(request, reply);
   if (caller === null || body === null) return reply;
   const { store, ids } = desk.options;
-  const row = await byIdOrNumber(desk, id);
-  if (row === null) return sendProblem(reply, "not_found", "no incident has this id");
+  const row = await named(desk, id, reply);
+  if (row === null) return reply;
   const text = body["text"] ?? "";
   if (typeof text !== "string" || text.length > textMax)
     return sendProblem(reply, "bad_request", `text must be a string of at most ${textMax} characters`);

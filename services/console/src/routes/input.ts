@@ -8,7 +8,7 @@ const pageDefault = 50;
 type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** All values of a query parameter; comma lists and repeats both count. */
-function listOf(request: FastifyRequest, name: string): string[] {
+export function listOf(request: FastifyRequest, name: string): string[] {
   const raw = (request.query as Query)[name];
   const values = raw === undefined ? [] : typeof raw === "string" ? [raw] : raw;
   return values.flatMap((value) => value.split(",")).filter((value) => value !== "");

@@ -1,6 +1,7 @@
-import { type AlertEvent, type AlertFacts } from "@winnow/contracts";
+import { type AlertEvent, AlertFacts } from "@winnow/contracts";
 import { factsOf } from "@winnow/core";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { Value } from "typebox/value";
 import { sendProblem } from "../problem.ts";
 import type { Desk } from "../server.ts";
 import { oneOf, sendJson } from "./input.ts";
@@ -45,7 +46,11 @@ async function explainJson(desk: Desk, request: FastifyRequest, reply: FastifyRe
   const event = "event" in body ? body.event : body;
   if (!isEvent(event))
     return sendProblem(reply, "bad_request", "give a fingerprint, or an event of spec winnow.alert/1");
-  return explainFacts(desk, [factsOf(event)], reply);
+  const facts = factsOf(event);
+  if (Value.Check(AlertFacts, facts)) return explainFacts(desk, [facts], reply);
+  const [wrong] = Value.Errors(AlertFacts, facts);
+  const what = wrong === undefined ? "" : `: ${wrong.instancePath.replace(/^\//, "")} ${wrong.message}`;
+  return sendProblem(reply, "bad_request", `the event is not complete${what}`);
 }
 
 function isEvent(value: unknown): value is AlertEvent {

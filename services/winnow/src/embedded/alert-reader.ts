@@ -26,7 +26,7 @@ export function alertReader(parts: AlertReaderParts): AlertReader {
   const { store, metrics, logger } = parts;
   const alerts = new Alerts({ ...parts, tenant });
   const open = async (integration: string): Promise<readonly StoredAlert[]> => {
-    const found = await alerts.stored({ status: "firing", integration }, openAlertsMax);
+    const found = await alerts.stored({ statuses: ["firing"], integrations: [integration] }, openAlertsMax);
     if (found.more) {
       metrics.add("winnow_limit_hits_total", { limit: "open_alerts" });
       logger.warn("more alerts are open than Alertmanager's API shows", { integration, shown: openAlertsMax });
