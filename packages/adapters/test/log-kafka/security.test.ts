@@ -1,10 +1,10 @@
-import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { bringKafkaJars, findJava, freePort, kafkaSettings, runCommand, startTool } from "@winnow/devservers";
+import { freePort, kafkaSettings, runCommand } from "@winnow/devservers";
 import { tickRecord } from "@winnow/testkit";
 import t, { type Test } from "tap";
 import { joinPartitionGroup, type KafkaSasl, type KafkaSsl } from "../../src/log-kafka/index.ts";
+import { formatNode, kafkaProgram, newClusterId } from "./kafka-process.ts";
 import { codeOf, HeardLog, migrate, newPrefix, numbersIn, open, systemClock } from "./support.ts";
 
 t.setTimeout(240_000);
@@ -21,40 +21,30 @@ interface SecureBroker {
 
 /** A broker that takes nobody without a login, with and without TLS; a text where it cannot be had. */
 async function startSecureBroker(t: Test): Promise<SecureBroker | string> {
-  const java = await findJava((line) => t.comment(line));
-  if (typeof java === "string") return java;
-  const jars = await bringKafkaJars(java, (line) => t.comment(line));
-  if (typeof jars === "string") return jars;
+  const program = await kafkaProgram(t);
+  if (typeof program === "string") return program;
   const folder = t.testdir({});
-  const certificate = await makeCertificate(folder);
-  if (certificate === null) return "no openssl to make a certificate with";
+  const ca = await makeCertificate(folder);
+  if (ca === null) return "no openssl to make a certificate with";
   const ports = {
     sasl: await freePort(),
     tls: await freePort(),
     inner: await freePort(),
     controller: await freePort(),
   };
-  const settings = join(folder, "server.properties");
-  writeFileSync(settings, secureSettings(folder, ports));
-  const jvm = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", join(jars.libs, "*")];
-  const env = { HOME: folder, PATH: "/usr/bin:/bin", JAVA_HOME: java.home };
-  const id = `A${randomBytes(15).toString("base64url")}AA`.slice(0, 22);
   const logins = ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [
     "--add-scram",
     `${mechanism}=[name=${username},password=${password}]`,
   ]);
-  const tool = ["kafka.tools.StorageTool", "format", "-t", id, "-c", settings, "--standalone", ...logins];
-  const formatted = await runCommand(java.command, [...jvm, ...tool], { cwd: folder, env });
-  if (formatted.code !== 0) throw new Error(`format failed: ${formatted.stdout}${formatted.stderr}`);
-  const broker = startTool({
-    command: java.command,
-    args: [...jvm, "-Dlog4j2.level=INFO", "kafka.Kafka", settings],
-    cwd: folder,
-    env,
+  const start = await formatNode(program, {
+    folder,
+    clusterId: newClusterId(),
+    settings: secureSettings(folder, ports),
+    format: ["--standalone", ...logins],
   });
+  const broker = await start();
   t.teardown(() => broker.stop());
-  await broker.line(/Kafka Server started/);
-  return { sasl: `127.0.0.1:${ports.sasl}`, saslTls: `127.0.0.1:${ports.tls}`, ca: certificate };
+  return { sasl: `127.0.0.1:${ports.sasl}`, saslTls: `127.0.0.1:${ports.tls}`, ca };
 }
 
 async function makeCertificate(folder: string): Promise<string | null> {
@@ -75,7 +65,7 @@ async function makeCertificate(folder: string): Promise<string | null> {
 function secureSettings(
   folder: string,
   ports: { readonly sasl: number; readonly tls: number; readonly inner: number; readonly controller: number },
-): string {
+): Readonly<Record<string, string>> {
   const outer = `SASL://127.0.0.1:${ports.sasl},TLS://127.0.0.1:${ports.tls},INNER://127.0.0.1:${ports.inner}`;
   const plain = `org.apache.kafka.common.security.plain.PlainLoginModule required user_${username}="${password}";`;
   const scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
@@ -85,7 +75,7 @@ function secureSettings(
     [`listener.name.${listener}.scram-sha-256.sasl.jaas.config`]: scram,
     [`listener.name.${listener}.scram-sha-512.sasl.jaas.config`]: scram,
   });
-  const all = {
+  return {
     ...kafkaSettings,
     listeners: `${outer},CONTROLLER://127.0.0.1:${ports.controller}`,
     "advertised.listeners": outer,
@@ -98,9 +88,6 @@ function secureSettings(
     ...login("sasl"),
     ...login("tls"),
   };
-  return Object.entries(all)
-    .map(([key, value]) => `${key}=${value}\n`)
-    .join("");
 }
 
 const broker = await startSecureBroker(t);
