@@ -132,21 +132,20 @@ export class IncidentChange {
   /** Every member has been resolved long enough. */
   resolveAll(): void {
     const healed = !this.snapshot.released;
-    this.#end(healed ? reason("self_healed") : reason("all_resolved"), "winnow", undefined, false);
+    this.#end(healed ? reason("self_healed") : reason("all_resolved"), "winnow", undefined);
     if (healed) this.setSnapshot({ self_healed: true });
   }
 
   resolveByPerson(actor: string, text: string): void {
-    this.#end(reason("person_resolved", { person: actor }), actor, text === "" ? undefined : text, true);
+    this.#end(reason("person_resolved", { person: actor }), actor, text === "" ? undefined : text);
   }
 
-  #end(why: Reason, actor: string, text: string | undefined, byPerson: boolean): void {
+  #end(why: Reason, actor: string, text: string | undefined): void {
     const now = this.#context.now;
     this.setSnapshot({ state: "resolved", resolved_ms: now });
     this.set({
       resolveDue: null,
       holdUntil: null,
-      resolvedByPerson: byPerson,
       forgetAt: now + this.#state.window.reopen_ms + engineLimits.incidentMemoryMs,
     });
     this.tell("resolved", why, { actor, ...(text === undefined ? {} : { text }) });
@@ -159,7 +158,7 @@ export class IncidentChange {
       self_healed: false,
       severity: "unknown",
     });
-    this.set({ forgetAt: null, resolveDue: null, resolvedByPerson: false });
+    this.set({ forgetAt: null, resolveDue: null, heldFrom: this.#context.now });
     this.tell("reopened", why);
   }
 
@@ -196,7 +195,12 @@ export class IncidentChange {
 
   #applyHold(opening: boolean): void {
     if (this.snapshot.released || this.snapshot.state === "resolved") return;
-    const until = this.snapshot.opened_ms + this.#state.holdMs[this.snapshot.priority];
+    if (this.snapshot.open_member_count === 0) {
+      // Healed, unless a member fires again within the resolve delay.
+      this.set({ holdUntil: null });
+      return;
+    }
+    const until = this.#state.heldFrom + this.#state.holdMs[this.snapshot.priority];
     if (until > this.#context.now) {
       this.set({ holdUntil: until });
       return;

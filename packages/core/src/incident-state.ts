@@ -17,13 +17,14 @@ export interface IncidentState {
   readonly openBySeverity: Readonly<Partial<Record<Severity, number>>>;
   readonly hosts: readonly string[];
   readonly services: readonly string[];
+  /** Since when the hold counts: it opened, or opened again; epoch ms. */
+  readonly heldFrom: number;
   /** While set, no ticket is desired; epoch ms. */
   readonly holdUntil: number | null;
   /** While set, every member is resolved and the resolve delay runs; epoch ms. */
   readonly resolveDue: number | null;
   /** When a resolved incident's state may be forgotten. */
   readonly forgetAt: number | null;
-  readonly resolvedByPerson: boolean;
   readonly actionIds: readonly string[];
 }
 

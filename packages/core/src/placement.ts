@@ -262,10 +262,10 @@ function bornIncident(
     openBySeverity: {},
     hosts: [],
     services: [],
+    heldFrom: context.now,
     holdUntil: null,
     resolveDue: null,
     forgetAt: null,
-    resolvedByPerson: false,
     actionIds: [],
   };
 }

@@ -145,6 +145,49 @@ routes:
   t.match(engine.wishes, [{ priority: "P1" }]);
 });
 
+await t.test("an incident that healed inside its hold waits its hold again when it comes back", async (t) => {
+  const yaml = "rules:\n  - { id: r, group_by: [service], hold: 60s }\nroutes:\n  - { to: [snow] }\n";
+  const engine = engineWith(yaml, { at: 1_000 }, { action: "resolve", at: 20_000 }, { at: 5 * minute });
+  t.match(only(engine), { state: "new", released: false });
+  deliver(engine, { action: "resolve", at: 5 * minute + 20_000 });
+  engine.pass(7 * minute);
+  t.same(engine.wishes, [], "it flaps, and no flap lasts");
+  t.match(only(engine), { state: "resolved", self_healed: true });
+  deliver(engine, { at: 8 * minute });
+  engine.pass(9 * minute - 1);
+  t.same(engine.wishes, []);
+  engine.pass(9 * minute);
+  t.match(engine.wishes, [{ destination: "snow" }], "until one does");
+});
+
+await t.test("what has no firing member left is not released while its resolve delay runs", async (t) => {
+  const yaml =
+    "rules:\n  - { id: r, group_by: [service], hold: 60s, resolve_delay: 5m }\nroutes:\n  - { to: [snow] }\n";
+  const healed = engineWith(yaml, { at: 1_000 }, { action: "resolve", at: 20_000 });
+  healed.pass(10 * minute);
+  t.same(healed.wishes, []);
+  t.match(only(healed), { state: "resolved", self_healed: true });
+  const back = engineWith(yaml, { at: 1_000 }, { action: "resolve", at: 20_000 }, { at: 2 * minute });
+  t.match(back.wishes, [{ destination: "snow" }], "one that fires again after the hold is");
+});
+
+await t.test("an incident is not forgotten while a member of it fires, whoever resolved it", async (t) => {
+  const engine = engineWith(perService, { name: "A", at: 1_000 }, { name: "B", at: 1_000 });
+  const { incident_id } = only(engine);
+  engine.act({ action_id: "a", incident_id, action: "resolve", actor: "ann", text: "" }, 2_000);
+  engine.pass(60 * minute);
+  deliver(
+    engine,
+    { name: "A", action: "resolve", at: 61 * minute },
+    { name: "B", action: "resolve", at: 300 * minute },
+  );
+  t.match(only(engine), { state: "resolved", open_member_count: 0 });
+  engine.pass(20 * 60 * minute);
+  deliver(engine, { name: "A", at: 21 * 60 * minute });
+  t.equal(engine.incidents.size, 2);
+  t.equal(incidentsOf(engine)[1]?.snapshot.previous_id, null, "afterwards it is");
+});
+
 await t.test("within the reopen time the same incident opens again, later a linked successor does", async (t) => {
   const engine = engineWith(perService, { at: 1_000 }, { action: "resolve", at: 2_000 }, { at: 5 * minute });
   t.match(only(engine), { state: "new", number: 1, resolved_ms: null });

@@ -57,13 +57,6 @@ export class Publisher {
     lane.sending ??= this.#send(lane);
   }
 
-  /** Number of outputs that are not durable yet. */
-  get waiting(): number {
-    let count = 0;
-    for (const lane of this.#lanes.values()) count += lane.waiting.length + (lane.sending === null ? 0 : 1);
-    return count;
-  }
-
   /** Resolves once everything published so far is durable downstream. Rejects when that failed for good. */
   async drain(): Promise<void> {
     for (const lane of this.#lanes.values()) while (lane.sending !== null) await lane.sending;

@@ -35,8 +35,6 @@ export interface StageDependencies {
   readonly facts: ProcessFacts;
   /** States kept in memory per partition. */
   readonly cacheMax: number;
-  /** Counts what has ended where, for metrics. */
-  readonly settled?: (outcome: Outcome, count: number) => void;
 }
 
 interface Counters {
@@ -255,7 +253,6 @@ export class StageSession<Item> implements PartitionSession {
     const outcome = decision.outcome;
     if (outcome === null) return;
     this.#counters.outcomes[outcome] = (this.#counters.outcomes[outcome] ?? 0) + 1;
-    this.#deps.settled?.(outcome, 1);
   }
 
   #context(offset: number, index: number): DecisionContext {

@@ -65,10 +65,6 @@ export class StateCache {
     this.#changed.add(key);
   }
 
-  get changedCount(): number {
-    return this.#changed.size;
-  }
-
   /** Everything that changed since the last commit. */
   changes(): StateChange[] {
     const changes: StateChange[] = [];
