@@ -47,7 +47,10 @@ const columns: readonly Column<ReplayedPartition>[] = [
 
 function verdict(equal: boolean, partitions: readonly ReplayedPartition[], { paintTalk }: Terminal): string {
   const records = partitions.reduce((sum, one) => sum + one.records, 0);
-  return equal
-    ? `${paintTalk("green", "equal:")} ${count(records, "record")} decided again, with the same result`
+  const again = `${count(records, "record")} decided again, with the same result`;
+  if (equal) return `${paintTalk("green", "equal:")} ${again}`;
+  const lacking = partitions.filter(({ unverifiable }) => unverifiable !== null);
+  return partitions.every((one) => one.equal || one.unverifiable !== null)
+    ? `${paintTalk("yellow", "not all verified:")} ${again}; ${count(lacking.length, "partition")} of a stage lack records`
     : `${paintTalk("red", "not equal:")} what is stored does not follow from the log`;
 }
