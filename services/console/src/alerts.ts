@@ -54,12 +54,14 @@ export class Alerts {
     return { alert, detail: parsed };
   }
 
-  /** A page in order of partition and fingerprint. The cursor is opaque to callers. */
+  /** A page in order of partition and fingerprint. A cursor that is not ours yields an empty last page. */
   async page(
     filter: AlertFilter,
     range: { readonly limit: number; readonly cursor?: string },
   ): Promise<{ items: Alert[]; next_cursor: string | null }> {
-    const { alerts, next } = await this.#scan(filter, range.limit, parseCursor(range.cursor));
+    const from = parseCursor(range.cursor);
+    if (from === null) return { items: [], next_cursor: null };
+    const { alerts, next } = await this.#scan(filter, range.limit, from);
     const items = alerts.map(({ state, detail, incidentId }) => alertView(state, detail, incidentId));
     return { items, next_cursor: next === null ? null : cursorOf(next) };
   }
@@ -137,13 +139,15 @@ function cursorOf(at: ScanPlace): string {
   return Buffer.from(JSON.stringify([at.partition, at.after])).toString("base64url");
 }
 
-function parseCursor(cursor: string | undefined): ScanPlace {
+/** Where a page begins; null for a cursor that is not ours. */
+function parseCursor(cursor: string | undefined): ScanPlace | null {
   if (cursor === undefined) return { partition: 0, after: null };
   try {
     const [partition, after] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as [unknown, unknown];
-    if (typeof partition === "number" && (typeof after === "string" || after === null)) return { partition, after };
+    const isPartition = typeof partition === "number" && Number.isInteger(partition) && partition >= 0;
+    return isPartition && (typeof after === "string" || after === null) ? { partition, after } : null;
   } catch {
-    // An unreadable cursor is a caller's mistake: it starts over, as documented.
+    // Anybody may send any text as a cursor; the answer to it is an empty page.
+    return null;
   }
-  return { partition: 0, after: null };
 }

@@ -171,3 +171,11 @@ await t.test("a token that is revoked while its list is being read is not known 
   await during;
   t.equal(await desk.tokens.authenticate(headers.authorization), null);
 });
+
+await t.test("a cursor that is not ours yields an empty last page", async (t) => {
+  const { ask } = await openDesk({});
+  for (const made of ["[1.5,null]", "[-1,null]", '["0",null]', "[0,5]", "[]", "null", "{", "[99,null]"]) {
+    const reply = await ask(`/v1/alerts?cursor=${Buffer.from(made).toString("base64url")}`);
+    t.same(reply, { status: 200, body: { items: [], next_cursor: null } }, made);
+  }
+});

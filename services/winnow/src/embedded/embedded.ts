@@ -18,7 +18,7 @@ import { openListeners } from "./listeners.ts";
 import { openStores } from "./open-stores.ts";
 import type { Embedded, EmbeddedOptions } from "./options.ts";
 import { randomIds, type SystemClock, sha256, systemClock } from "./platform-parts.ts";
-import { startPruning } from "./pruning.ts";
+import { keptMs, startPruning } from "./pruning.ts";
 import { RecordedFeed } from "./recorded-feed.ts";
 import { abandoned, problemText, reloadInto } from "./reload.ts";
 import { Sequence } from "./sequence.ts";
@@ -77,9 +77,13 @@ async function assemble(
   });
   await startPipeline(pipeline);
   shutdown.add({ name: "pipeline", timeoutMs: 20_000, stop: async () => stopPipeline(pipeline) });
-  const stopPruning = startPruning(stores.store, { maxAgeMs: config.retention.incidents.max_age, clock, logger });
-  shutdown.add({ name: "pruning", timeoutMs: 5_000, stop: stopPruning });
   const inForce = { config };
+  const stopPruning = startPruning(stores.store, {
+    maxAgeMs: () => keptMs({ ...inForce.config, retention: config.retention }),
+    clock,
+    logger,
+  });
+  shutdown.add({ name: "pruning", timeoutMs: 5_000, stop: stopPruning });
   const destinationNames = (): string[] => inForce.config.destinations.map(({ name }) => name);
   watchMetrics({ ...shared, destinations: destinationNames });
   for (const finding of await abandoned(config, stores.store))

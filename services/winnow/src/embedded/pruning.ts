@@ -1,4 +1,4 @@
-import type { Logger } from "@winnow/platform";
+import type { Config, Logger } from "@winnow/platform";
 import type { Clock, IncidentPruner } from "@winnow/ports";
 
 const everyMs = 3_600_000;
@@ -6,16 +6,25 @@ const everyMs = 3_600_000;
 const stepMax = 100;
 const stepPauseMs = 50;
 
-/** Removes incidents and settled dead letters older than `maxAgeMs`, once an hour, in small steps. Returns the way to stop. */
+/** How long stage B may still change an incident beyond its reopen time; ms, with room for work that waits. */
+const reopenRoomMs = 3_600_000;
+
+/** How long a resolved incident is kept: at least until it cannot open again, or it would get a second ticket. */
+export function keptMs({ retention, rule_set }: Pick<Config, "retention" | "rule_set">): number {
+  const reopens = rule_set.rules.map(({ window }) => window.reopen_ms + reopenRoomMs);
+  return Math.max(retention.incidents.max_age, ...reopens);
+}
+
+/** Removes incidents and settled dead letters older than `maxAgeMs` says, once an hour, in small steps. Returns the way to stop. */
 export function startPruning(
   store: IncidentPruner,
-  options: { readonly maxAgeMs: number; readonly clock: Clock; readonly logger: Logger },
+  options: { readonly maxAgeMs: () => number; readonly clock: Clock; readonly logger: Logger },
 ): () => Promise<void> {
   const { clock, logger, maxAgeMs } = options;
   const stopping = new AbortController();
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      const removed = await store.prune(clock.now() - maxAgeMs, stepMax).catch((error: unknown) => {
+      const removed = await store.prune(clock.now() - maxAgeMs(), stepMax).catch((error: unknown) => {
         logger.warn("old incidents could not be removed; it is tried again in an hour", { error });
         return 0;
       });
