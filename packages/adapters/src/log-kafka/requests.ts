@@ -181,19 +181,27 @@ export function produceRequest(options: ProduceOptions, byId: boolean): KafkaReq
           .array([one], ({ partition, batch }) => to.int32(partition).bytes(batch).tags())
           .tags(),
       );
-  return flexible({ api: apis.produce, version: byId ? produceByIdVersion : produceByNameVersion }, write, (from) => {
-    const [answer] = from
-      .array(() => {
-        if (byId) from.uuid();
-        else from.string();
-        const partitions = from.array(() => readProduced(from));
-        from.tags();
-        return partitions;
-      })
-      .flat();
-    if (answer === undefined) throw new RangeError("a produce was answered without its partition");
-    return { throttleMs: from.int32(), answer };
-  });
+  return flexible(
+    {
+      api: apis.produce,
+      version: byId ? produceByIdVersion : produceByNameVersion,
+      payloadBytes: options.batch.length,
+    },
+    write,
+    (from) => {
+      const [answer] = from
+        .array(() => {
+          if (byId) from.uuid();
+          else from.string();
+          const partitions = from.array(() => readProduced(from));
+          from.tags();
+          return partitions;
+        })
+        .flat();
+      if (answer === undefined) throw new RangeError("a produce was answered without its partition");
+      return { throttleMs: from.int32(), answer };
+    },
+  );
 }
 
 function readProduced(from: WireReader): Produced {
@@ -214,11 +222,15 @@ function readProduced(from: WireReader): Produced {
 
 /** A request with header version 2, whose answer has header version 1: both end with tagged fields. */
 function flexible<T>(
-  { api, version }: { readonly api: (typeof apis)[keyof typeof apis]; readonly version: number },
+  {
+    api,
+    version,
+    payloadBytes,
+  }: { readonly api: (typeof apis)[keyof typeof apis]; readonly version: number; readonly payloadBytes?: number },
   write: (to: WireWriter) => WireWriter,
   read: (from: WireReader) => { readonly throttleMs: number; readonly answer: T },
 ): KafkaRequest<T> {
-  const buffer = write(new WireWriter().tags()).tags().buffer();
+  const buffer = write(new WireWriter(payloadBytes).tags()).tags().buffer();
   return {
     request: {
       apiKey: api.key,

@@ -3,8 +3,13 @@
 const firstBytes = 512;
 
 export class WireWriter {
-  #buffer: Buffer = Buffer.allocUnsafe(firstBytes);
+  #buffer: Buffer;
   #size = 0;
+
+  /** `payloadBytes` of room are made beside that for the usual fields. */
+  constructor(payloadBytes = 0) {
+    this.#buffer = Buffer.allocUnsafe(firstBytes + payloadBytes);
+  }
 
   int8(value: number): this {
     const at = this.#grow(1);
