@@ -4,6 +4,7 @@ import { alertmanagerApi, createHttpServer, webhookRoutes } from "@winnow/receiv
 import type { Pipeline } from "../pipeline.ts";
 import { alertReader } from "./alert-reader.ts";
 import { consoleOptionsOf } from "./console-options.ts";
+import { sha256 } from "./platform-parts.ts";
 import type { Shared } from "./stage-options.ts";
 
 export interface ListenerParts extends Shared {
@@ -34,7 +35,7 @@ export async function openListeners(config: Config, parts: ListenerParts): Promi
   const app = createHttpServer(receiver.limits);
   webhookRoutes(app, receiver);
   alertmanagerApi(app, { receiver, reader, version });
-  await grantToken(await consoleRoutes(app, consoleOptionsOf(config, parts)), parts.token);
+  await grantToken(await consoleRoutes(app, consoleOptionsOf(config, parts)), parts);
   const url = await app.listen({ host: config.listen.host, port: config.listen.port });
   shutdown.add({ name: "http server", timeoutMs: closeMs, stop: async () => app.close() });
   const own = config.alertmanager_listen;
@@ -46,8 +47,11 @@ export async function openListeners(config: Config, parts: ListenerParts): Promi
   return { url, alertmanagerUrl };
 }
 
-/** The installation's token may do everything; it is stored hashed like every other. */
-async function grantToken(desk: Desk, token: string): Promise<void> {
-  const known = await desk.tokens.authenticate(`Bearer ${token}`);
-  if (known === null) await desk.tokens.create("installation", ["read", "act", "admin"], token);
+/** The installation's token may do everything; it is stored hashed like every other, and stays revoked like every other. */
+async function grantToken(desk: Desk, { token, logger }: Pick<ListenerParts, "token" | "logger">): Promise<void> {
+  const digest = sha256(token);
+  const known = (await desk.tokens.list()).find(({ hash }) => hash === digest);
+  if (known === undefined) await desk.tokens.create("installation", ["read", "act", "admin"], token);
+  else if (known.revoked_ms !== null)
+    logger.warn("the installation's token is revoked; without the file `token` the next start makes another");
 }
