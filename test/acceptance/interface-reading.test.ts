@@ -117,6 +117,12 @@ const incidents = await until("four incidents, three with tickets, one for nobod
     items.length === 4 && items.filter((one) => one.member_count === 2).length === 3 && delivered.length >= 3 && items
   );
 });
+// An incident can be read a moment before the commit that shows its alerts.
+await until("every event has ended", async (told) => {
+  const accounting = await client.get<Accounting>("/v1/accounting");
+  told(accounting);
+  return accounting.in_flight === 0;
+});
 const checkout = first(incidents.filter(({ service }) => service === "checkout"));
 
 await t.test("an incident has the contract's fields, in the list and alone, by id and by number", async (t) => {

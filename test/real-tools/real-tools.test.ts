@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BroughtPackages, bringPackages, isErrno } from "@winnow/devservers";
 import t, { type Test } from "tap";
+import { until } from "../acceptance/support/until.ts";
 import { ALERTMANAGER_PACKAGE, amtool, startAlertmanager } from "./alertmanager.ts";
 import { type CapturedRequest, type CaptureServer, startCaptureServer } from "./capture-server.ts";
 import { keepOrCompare } from "./captured.ts";
@@ -38,6 +39,12 @@ async function toolTest(title: string, { main, names }: Needs, body: (bench: Ben
     const server = await startCaptureServer();
     t.teardown(() => server.stop());
     await body({ t, brought, tool: `${main} ${brought.versions[main]}`, workDir, server });
+    // A notification under way is curl's own process for as long as its time limit allows.
+    await until("the last notification has ended", async (told) => {
+      const left = await processesOf(workDir);
+      told(left);
+      return left.every((line) => !line.startsWith("curl"));
+    });
     t.same(await processesOf(workDir), [], "no process is left behind");
   });
 }
