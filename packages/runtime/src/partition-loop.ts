@@ -81,8 +81,6 @@ interface Pace {
 /** How a loop ended. `fenced`: another owner has the partition; join again. */
 export type LoopEnd = { readonly end: "stopped" | "fenced" } | { readonly end: "alarm"; readonly error: WinnowError };
 
-const lightCommitEvents = 50;
-const lightCommitMs = 50;
 const waitIsOver = "the wait is over";
 /** How long a stop waits for outputs that a full disk, say, does not take; ms. */
 const stopMs = 5_000;
@@ -213,8 +211,7 @@ export class PartitionLoop {
   async #idle(session: PartitionSession, pace: Pace, signal: AbortSignal): Promise<"fenced" | "again" | null> {
     const { clock, settings } = this.#deps;
     const monotonic = clock.monotonic();
-    const pause = commitPause(pace.events, settings);
-    if (session.dirty() && monotonic - pace.committed >= pause) return this.#commit(session, pace);
+    if (session.dirty() && monotonic - pace.committed >= settings.commitMs) return this.#commit(session, pace);
     if (monotonic - pace.verified >= settings.verifyMs) {
       pace.verified = monotonic;
       const refused = await session.verify();
@@ -228,7 +225,7 @@ export class PartitionLoop {
       pace.tick = await session.tick();
       return null;
     }
-    const untilCommit = session.dirty() ? pace.committed + pause - monotonic : settings.verifyMs;
+    const untilCommit = session.dirty() ? pace.committed + settings.commitMs - monotonic : settings.verifyMs;
     await this.#waitForRecord(session.position, Math.max(1, Math.min(untilDeadline, untilCommit)), signal);
     return null;
   }
@@ -255,11 +252,6 @@ export class PartitionLoop {
 /** Another owner has it: give the partition up. The store stands elsewhere: claim again and start from its truth. */
 function afterRefusal(refused: Refusal["refused"]): "fenced" | "again" {
   return refused === "fenced" ? "fenced" : "again";
-}
-
-/** With little to write, an idle partition commits sooner: what people look at is seldom behind what was decided. */
-function commitPause(events: number, settings: LoopSettings): number {
-  return events <= lightCommitEvents ? Math.min(settings.commitMs, lightCommitMs) : settings.commitMs;
 }
 
 /** Checks a stored position against the log it was stored for. Throws a permanent error when they do not fit. */
