@@ -54,7 +54,9 @@ await t.test(
     const { store, log } = await open(t);
     await claimed(store);
     const answered = await commitUntilKilled(t, store);
-    await t.rejects(store.commit(a0, "one", answered, { meta: metaAt(1), changes: [] }), { code: /^store_un(available|known)$/ });
+    await t.rejects(store.commit(a0, "one", answered, { meta: metaAt(1), changes: [] }), {
+      code: /^store_un(available|known)$/,
+    });
     await t.rejects(
       store.load(a0, "one", answered, keysOf(1)),
       { code: "store_unavailable" },
