@@ -260,6 +260,10 @@ export interface RuleSetStore {
 export interface FactStore {
   fact(name: string): Promise<string | null>;
   setFact(name: string, value: string): Promise<void>;
+  /** Stores the fact unless it is known; resolves with the one that is stored. */
+  keepFact(name: string, value: string): Promise<string>;
+  /** All facts whose names begin so, by name. */
+  factsUnder(prefix: string): Promise<Readonly<Record<string, string>>>;
 }
 
 export interface StoredToken {

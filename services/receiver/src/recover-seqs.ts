@@ -10,7 +10,7 @@ export interface RecoverOptions {
 const receiverFact = "receiver_id";
 
 /** The id of this receiver, made at its first start. */
-export async function receiverIdOf(facts: FactStore, ids: Ids): Promise<string> {
+export async function receiverIdOf(facts: Pick<FactStore, "fact" | "setFact">, ids: Ids): Promise<string> {
   const known = await facts.fact(receiverFact);
   if (known !== null) return known;
   const made = ids.token();

@@ -89,7 +89,7 @@ await t.test("a log that lost its tail never gives numbers that stage A has seen
 
 await t.test("the receiver's id is made once and kept", async (t) => {
   const facts = new Map<string, string>();
-  const store: FactStore = {
+  const store: Pick<FactStore, "fact" | "setFact"> = {
     fact: async (name) => facts.get(name) ?? null,
     setFact: async (name, value) => void facts.set(name, value),
   };

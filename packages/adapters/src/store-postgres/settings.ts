@@ -51,6 +51,19 @@ export function factOperations(postgres: Postgres): FactStore {
         ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
       await postgres.change(sql, [name, value]);
     },
+    keepFact: async (name, value) => {
+      await postgres.change("INSERT INTO fact (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", [
+        name,
+        value,
+      ]);
+      const [found] = await postgres.read<{ value: string }>("SELECT value FROM fact WHERE name = $1", [name]);
+      return found?.value ?? value;
+    },
+    factsUnder: async (prefix) => {
+      const sql = "SELECT name, value FROM fact WHERE starts_with(name, $1) ORDER BY name";
+      const found = await postgres.read<{ name: string; value: string }>(sql, [prefix]);
+      return Object.fromEntries(found.map((fact) => [fact.name, fact.value]));
+    },
   };
 }
 

@@ -47,6 +47,8 @@ export const incidentOperationKinds = {
   activate: "write",
   fact: "read",
   setFact: "write",
+  keepFact: "write",
+  factsUnder: "read",
   tokens: "read",
   putToken: "write",
   revokeToken: "write",

@@ -38,9 +38,19 @@ export function factOperations(db: DatabaseSync): Sync<FactStore> {
     db,
     "INSERT INTO fact (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
   );
+  const keep = command(db, "INSERT INTO fact (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING");
+  const under = query<{ name: string; value: string }>(
+    db,
+    "SELECT name, value FROM fact WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name",
+  );
   return {
     fact: (name) => one.get(name)?.value ?? null,
     setFact: (name, value) => void put(name, value),
+    keepFact: (name, value) => {
+      keep(name, value);
+      return one.get(name)?.value ?? value;
+    },
+    factsUnder: (prefix) => Object.fromEntries(under.all(prefix).map(({ name, value }) => [name, value])),
   };
 }
 

@@ -53,6 +53,20 @@ export const settingsCases: readonly IncidentCase[] = [
     },
   ],
   [
+    "the first to keep a fact decides it for all, and facts are found by how their names begin",
+    async (t, place) => {
+      const [one, other] = [await place.connect(), await place.connect()];
+      const kept = await Promise.all([one.keepFact("deployment_id", "a"), other.keepFact("deployment_id", "b")]);
+      t.equal(kept[0], kept[1]);
+      t.equal(await one.keepFact("deployment_id", "c"), kept[0]);
+      await one.setFact("report.r_1", "1");
+      await one.setFact("report.r%2", "2");
+      await one.setFact("reports", "3");
+      t.strictSame(await other.factsUnder("report."), { "report.r%2": "2", "report.r_1": "1" });
+      t.strictSame(await other.factsUnder("none."), {});
+    },
+  ],
+  [
     "tokens are listed oldest first and revoked once",
     async (t, place) => {
       const store = await place.connect();

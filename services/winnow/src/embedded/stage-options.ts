@@ -100,11 +100,7 @@ export async function routerOptionsOf(
 
 /** Names this installation in every ticket's key; 8 hex digits, made once. */
 async function deploymentIdOf(store: IncidentStore): Promise<string> {
-  const known = await store.fact(deploymentFact);
-  if (known !== null) return known;
-  const made = hash("sha256", randomIds.token()).slice(0, 8);
-  await store.setFact(deploymentFact, made);
-  return made;
+  return store.keepFact(deploymentFact, hash("sha256", randomIds.token()).slice(0, 8));
 }
 
 export function receiverLimitsOf(config: Config): Partial<ReceiverLimits> {
