@@ -1,7 +1,18 @@
 import { type Static, type TObject, type TSchema, Type } from "typebox";
 import type { RuleLanguage } from "./config-rules.ts";
 import { logLevels } from "./logging.ts";
-import { address, byteSize, cidr, duration, filePath, httpUrl, named, secrets, timeZone } from "./yaml-schema.ts";
+import {
+  address,
+  byteSize,
+  cidr,
+  duration,
+  filePath,
+  httpUrl,
+  named,
+  secret,
+  secrets,
+  timeZone,
+} from "./yaml-schema.ts";
 
 const closed = { additionalProperties: false } as const;
 const kib = 1_024;
@@ -215,6 +226,44 @@ const limits = Type.Object(
 const basics = Type.Object({
   version: Type.Literal(1, { default: 1, description: "Of this format" }),
   listen: address({ default: "127.0.0.1:8080", description: "Webhooks, API and console; port 0 picks a free one" }),
+  token: Type.Optional(
+    secret({
+      description:
+        "The installation's token; made in the data directory where it is absent. Nodes of a cluster share one",
+    }),
+  ),
+  log: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 2_048,
+      description:
+        "kafka://HOST:PORT,… of a cluster, kafkas:// with TLS; files in the data directory where it is absent",
+    }),
+  ),
+  windows: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 2_048,
+      description:
+        "redis://HOST:PORT of a cluster, rediss:// with TLS; a file in the data directory where it is absent",
+    }),
+  ),
+  store: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 2_048,
+      description: "postgres://USER@HOST/DATABASE; a file in the data directory where it is absent",
+    }),
+  ),
+  ack_after: Type.Enum(["replicated", "disk"] as const, {
+    default: "replicated",
+    description: "With Kafka: when a delivery is acknowledged; replicated waits 250 ms for Kafka at most",
+  }),
+  spool_keep: duration({
+    default: "72h",
+    min: 60_000,
+    description: "With Kafka: how long a receiver keeps what it has sent, to feed a cluster again that lost its tail",
+  }),
   data: Type.Optional(
     filePath({ description: "Data directory; ./data below the working directory where it is absent" }),
   ),

@@ -63,6 +63,14 @@ export interface Config {
   readonly file: string | null;
   readonly listen: HostPort;
   readonly data: string;
+  /** null = the data directory's own. */
+  readonly token: Secret | null;
+  /** URLs of a cluster's servers; null = files in the data directory. */
+  readonly log: string | null;
+  readonly windows: string | null;
+  readonly store: string | null;
+  readonly ack_after: ConfigYaml["ack_after"];
+  readonly spool_keep: number;
   readonly public_url: string | null;
   readonly log_level: LogLevel;
   readonly partitions: number;
@@ -153,12 +161,19 @@ class Assembly {
     this.#judgeSecrets();
     const warnings = this.#warnings;
     if (this.#errors.length > 0) return { ok: false, errors: this.#errors, warnings, texts };
-    const { listen, data, public_url, log_level, partitions, retention, limits } = main.value;
+    const { listen, data, token, log, windows, store, ack_after, spool_keep } = main.value;
+    const { public_url, log_level, partitions, retention, limits } = main.value;
     const { file, cwd } = this.#options;
     const config: Config = {
       file: file === null ? null : resolve(cwd, file),
       listen,
       data: data ?? resolve(cwd, "data"),
+      token: token ?? null,
+      log: log ?? null,
+      windows: windows ?? null,
+      store: store ?? null,
+      ack_after,
+      spool_keep,
       public_url: public_url ?? null,
       log_level,
       partitions,

@@ -1,3 +1,3 @@
-export { startEmbedded } from "./embedded/embedded.ts";
-export type { Embedded, EmbeddedOptions } from "./embedded/options.ts";
+export { startEmbedded } from "./assembly/assemble.ts";
+export type { Embedded, EmbeddedOptions } from "./assembly/options.ts";
 export { type ReplayedPartition, type ReplayReport, verifyReplay } from "./replay/verify-replay.ts";

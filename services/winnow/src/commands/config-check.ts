@@ -1,4 +1,4 @@
-import { readConfiguration } from "../embedded/configuration.ts";
+import { readConfiguration } from "../assembly/configuration.ts";
 import { reportFindings } from "./findings.ts";
 import type { Invocation } from "./invocation.ts";
 

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { readConfiguration } from "../embedded/configuration.ts";
-import { startEmbedded } from "../embedded/embedded.ts";
-import type { Embedded, EmbeddedOptions } from "../embedded/options.ts";
+import { startEmbedded } from "../assembly/assemble.ts";
+import { readConfiguration } from "../assembly/configuration.ts";
+import type { Embedded, EmbeddedOptions } from "../assembly/options.ts";
 import { exitCodes, usage } from "./exit-codes.ts";
 import type { Invocation } from "./invocation.ts";
 import { removeReadyFile, writeReadyFile } from "./ready-file.ts";

@@ -17,9 +17,9 @@ import { createLogger, fieldsFirst, type Logger } from "@winnow/platform";
 import type { CommitMeta, IncidentStore, WindowStore } from "@winnow/ports";
 import { canonicalJson } from "@winnow/rules";
 import { Marks, StageSession } from "@winnow/runtime";
-import { openDataDirectory } from "../embedded/data-directory.ts";
-import { randomIds, sha256, systemClock } from "../embedded/platform-parts.ts";
-import { StoredRuleBook } from "../embedded/stored-rules.ts";
+import { openDataDirectory } from "../assembly/data-directory.ts";
+import { randomIds, sha256, systemClock } from "../assembly/platform-parts.ts";
+import { StoredRuleBook } from "../assembly/stored-rules.ts";
 import { FirstCommit, PublishedOutputs } from "./memory-stores.ts";
 
 /** One partition of one stage, rebuilt from the log and held against what is stored. */

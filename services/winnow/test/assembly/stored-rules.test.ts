@@ -4,8 +4,8 @@ import type { AppendRecord, EventLog, IncidentStore, WindowStore } from "@winnow
 import { parseRules } from "@winnow/rules";
 import { VirtualProcess, VirtualTime } from "@winnow/testkit";
 import t from "tap";
-import { sha256 } from "../../src/embedded/platform-parts.ts";
-import { RuleActivator } from "../../src/embedded/stored-rules.ts";
+import { sha256 } from "../../src/assembly/platform-parts.ts";
+import { RuleActivator } from "../../src/assembly/stored-rules.ts";
 
 const partitions = 4;
 

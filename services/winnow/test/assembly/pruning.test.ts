@@ -3,7 +3,7 @@ import type { IncidentPruner } from "@winnow/ports";
 import { parseRules } from "@winnow/rules";
 import { VirtualProcess, VirtualTime } from "@winnow/testkit";
 import t from "tap";
-import { keptMs, startPruning } from "../../src/embedded/pruning.ts";
+import { keptMs, startPruning } from "../../src/assembly/pruning.ts";
 
 const hour = 3_600_000;
 

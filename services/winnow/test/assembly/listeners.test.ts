@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { createLogger } from "@winnow/platform";
 import t from "tap";
-import { startEmbedded } from "../../src/embedded/embedded.ts";
+import { startEmbedded } from "../../src/assembly/assemble.ts";
 
 await t.test("the installation's token stays revoked over a restart; without its file another is made", async (t) => {
   const cwd = t.testdir({});

@@ -1,5 +1,5 @@
 import t from "tap";
-import { systemClock } from "../../src/embedded/platform-parts.ts";
+import { systemClock } from "../../src/assembly/platform-parts.ts";
 
 /** The machine's clocks, set by hand. */
 function machine() {

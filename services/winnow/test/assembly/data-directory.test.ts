@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { openDataDirectory } from "../../src/embedded/data-directory.ts";
-import { randomIds } from "../../src/embedded/platform-parts.ts";
+import { openDataDirectory } from "../../src/assembly/data-directory.ts";
+import { randomIds } from "../../src/assembly/platform-parts.ts";
 
 await t.test("a data directory is made with its token, for the owner alone, and keeps it", async (t) => {
   const path = join(t.testdir({}), "deep", "data");

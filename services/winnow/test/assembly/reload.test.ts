@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { createLogger } from "@winnow/platform";
 import t, { type Test } from "tap";
-import { startEmbedded } from "../../src/embedded/embedded.ts";
-import type { Embedded } from "../../src/embedded/options.ts";
+import { startEmbedded } from "../../src/assembly/assemble.ts";
+import type { Embedded } from "../../src/assembly/options.ts";
 
 const head = `
 version: 1
