@@ -1,6 +1,7 @@
 import type { Topic } from "@winnow/contracts";
 import { type ErrorCode, WinnowError } from "@winnow/platform";
 import type { Clock, CommitResult, EventLog, Ids, Refusal, StoredRecord } from "@winnow/ports";
+import { boundsOf } from "./log-bounds.ts";
 
 /** What a loop tells about itself. */
 export interface LoopReporter {
@@ -30,6 +31,10 @@ export interface PartitionSession {
   nextDeadline(): number | null;
   /** Appends one tick record; resolves with its offset. */
   tick(): Promise<number>;
+  /** Offset below which nobody needs the input any more, as the stores tell at this moment. */
+  trimBelow(): Promise<number>;
+  /** The partition is given up in good order, right after its last commit: makes the way short for its next owner. */
+  handOver(): Promise<void>;
 }
 
 /** The store refused to load states: the claim is over, and with it the session. */
@@ -184,7 +189,9 @@ export class PartitionLoop {
       const lost = await this.#idle(session, pace, signal);
       if (lost !== null) return lost;
     }
-    return (await this.#commit(session, pace)) ?? "stopped";
+    const lost = await this.#commit(session, pace);
+    if (lost === null) await session.handOver();
+    return lost ?? "stopped";
   }
 
   /** Commits when there is something to commit. Non-null: the session is over. */
@@ -196,15 +203,15 @@ export class PartitionLoop {
     }
     pace.committed = this.#deps.clock.monotonic();
     pace.events = 0;
-    await this.#trim(session.position);
+    await this.#trim(session);
     return null;
   }
 
-  async #trim(position: number): Promise<void> {
+  async #trim(session: PartitionSession): Promise<void> {
     const now = this.#deps.clock.monotonic();
     if (now - this.#lastTrim < this.#deps.settings.trimMs) return;
     this.#lastTrim = now;
-    await this.#deps.log.trim(this.#topic, this.#partition, position);
+    await this.#deps.log.trim(this.#topic, this.#partition, await session.trimBelow());
   }
 
   /** Nothing to read: commit, verify, tick, or wait for the first of them. Non-null: the session is over. */
@@ -260,15 +267,15 @@ export async function checkPosition(
   at: { readonly topic: Topic; readonly partition: number },
   stored: { readonly position: number; readonly log_id: string } | null,
 ): Promise<{ readonly position: number; readonly log_id: string }> {
-  const status = await log.status(at.topic, at.partition);
+  const bounds = await boundsOf(log, at.topic, at.partition);
   const position = stored?.position ?? 0;
   const refuse = (code: ErrorCode, message: string): never => {
     throw new WinnowError(code, `${message}: ${at.topic} partition ${at.partition}`, {
-      fields: { position, start: status.start_offset, end: status.end_offset },
+      fields: { position, start: bounds.start_offset, end: bounds.end_offset },
     });
   };
-  if (stored !== null && stored.log_id !== status.log_id) refuse("log_replaced", "the log is another one");
-  if (position < status.start_offset) refuse("log_offset_trimmed", "records were removed before they were processed");
-  if (position > status.end_offset) refuse("log_offset_beyond_end", "the log went backwards");
-  return { position, log_id: status.log_id };
+  if (stored !== null && stored.log_id !== bounds.log_id) refuse("log_replaced", "the log is another one");
+  if (position < bounds.start_offset) refuse("log_offset_trimmed", "records were removed before they were processed");
+  if (position > bounds.end_offset) refuse("log_offset_beyond_end", "the log went backwards");
+  return { position, log_id: bounds.log_id };
 }

@@ -1,7 +1,13 @@
 import type { StageId, Topic } from "@winnow/contracts";
 import type { Logger, WinnowError } from "@winnow/platform";
-import type { Clock, EventLog, Ids } from "@winnow/ports";
-import { defaultLoopSettings, type LoopSettings, PartitionLoop, type PartitionSession } from "./partition-loop.ts";
+import type { Clock, EventLog, Ids, JoinStage, Membership } from "@winnow/ports";
+import {
+  defaultLoopSettings,
+  type LoopDependencies,
+  type LoopSettings,
+  PartitionLoop,
+  type PartitionSession,
+} from "./partition-loop.ts";
 
 export interface PartitionHealth {
   readonly stage: StageId;
@@ -20,57 +26,96 @@ export interface PartitionSetOptions {
   readonly ids: Ids;
   readonly logger: Logger;
   readonly settings?: Partial<LoopSettings>;
+  /** Shares the partitions with other processes: only those that the group assigns run here. Without it all do. */
+  readonly join?: JoinStage;
   open(partition: number, token: string, signal: AbortSignal): Promise<PartitionSession>;
 }
 
 /** Pause before a partition that another owner took is asked for again; ms. */
 const rejoinMs = 1_000;
 
-/** Runs every partition of one stage in this process and tells how they fare. */
+/** A partition that is ours, running or stopped by an alarm. */
+interface Run {
+  readonly health: { position: number; alarm: WinnowError | null };
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+}
+
+/** Runs partitions of one stage in this process, all or those that the stage's group assigns, and tells how they fare. */
 export class PartitionSet {
   readonly #options: PartitionSetOptions;
-  readonly #health: { position: number; alarm: WinnowError | null }[] = [];
-  readonly #stopping = new AbortController();
-  readonly #runs: Promise<void>[] = [];
+  readonly #runs = new Map<number, Run>();
+  #membership: Membership | null = null;
+  #isStopping = false;
 
   constructor(options: PartitionSetOptions) {
     this.#options = options;
   }
 
   start(): void {
-    for (let partition = 0; partition < this.#options.log.partitions; partition += 1) {
-      this.#health[partition] = { position: 0, alarm: null };
-      this.#runs.push(this.#run(partition));
+    const { join, stage, log } = this.#options;
+    if (join === undefined) {
+      for (let partition = 0; partition < log.partitions; partition += 1) this.#begin(partition);
+      return;
     }
+    this.#membership = join(stage, {
+      onAssigned: (partitions) => {
+        for (const partition of partitions) this.#begin(partition);
+      },
+      onRevoked: async (partitions) => {
+        await Promise.all(partitions.map((partition) => this.#letGo(partition)));
+      },
+    });
   }
 
-  /** Lets every partition finish the record at hand and commit. */
+  /** Lets every partition finish the record at hand, commit and save its checkpoint, then leaves the group. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await Promise.all(this.#runs);
+    this.#isStopping = true;
+    for (const { stop } of this.#runs.values()) stop.abort();
+    await Promise.all([this.#membership?.close(), ...[...this.#runs.values()].map(({ ended }) => ended)]);
   }
 
+  /** Of the partitions that run here, and of those that an alarm stopped here. */
   health(): PartitionHealth[] {
-    return this.#health.map((health, partition) => ({ stage: this.#options.stage, partition, ...health }));
+    const byPartition = [...this.#runs].toSorted(([left], [right]) => left - right);
+    return byPartition.map(([partition, { health }]) => ({ stage: this.#options.stage, partition, ...health }));
   }
 
-  async #run(partition: number): Promise<void> {
+  #begin(partition: number): void {
+    if (this.#isStopping) return;
+    const before = this.#runs.get(partition);
+    before?.stop.abort();
+    const health = { position: 0, alarm: null };
+    const stop = new AbortController();
+    // One that was ours until just now ends first: both would claim.
+    const ended = (before?.ended ?? Promise.resolve()).then(() => this.#run(partition, health, stop.signal));
+    this.#runs.set(partition, { health, stop, ended });
+  }
+
+  async #letGo(partition: number): Promise<void> {
+    const run = this.#runs.get(partition);
+    if (run === undefined) return;
+    run.stop.abort();
+    await run.ended;
+    if (this.#runs.get(partition) === run) this.#runs.delete(partition);
+  }
+
+  async #run(partition: number, health: Run["health"], signal: AbortSignal): Promise<void> {
     const { clock, topic } = this.#options;
     const loop = new PartitionLoop(
       { topic, partition },
-      async (token, signal) => this.#options.open(partition, token, signal),
-      this.#dependencies(partition),
+      async (token, inner) => this.#options.open(partition, token, inner),
+      this.#dependencies(partition, health),
     );
-    while (!this.#stopping.signal.aborted) {
-      const end = await loop.run(this.#stopping.signal);
+    while (!signal.aborted) {
+      const end = await loop.run(signal);
       if (end.end !== "fenced") return;
-      await clock.sleep(rejoinMs, this.#stopping.signal);
+      await clock.sleep(rejoinMs, signal);
     }
   }
 
-  #dependencies(partition: number) {
+  #dependencies(partition: number, health: Run["health"]): LoopDependencies {
     const { stage, log, clock, ids, logger, settings } = this.#options;
-    const health = this.#health[partition] ?? { position: 0, alarm: null };
     const place = { stage, partition };
     return {
       log,
@@ -78,14 +123,14 @@ export class PartitionSet {
       ids,
       settings: { ...defaultLoopSettings, ...settings },
       report: {
-        alarm: (error: WinnowError) => {
+        alarm: (error) => {
           health.alarm = error;
           logger.error("a partition stopped and needs a person", { ...place, error });
         },
-        trouble: (error: unknown) => {
+        trouble: (error) => {
           logger.warn("a partition starts over", { ...place, error });
         },
-        progress: (position: number) => {
+        progress: (position) => {
           health.position = position;
         },
       },

@@ -22,8 +22,8 @@ import type {
 } from "@winnow/ports";
 import { Marks } from "./marks.ts";
 import { ClaimLost, checkPosition, type PartitionSession } from "./partition-loop.ts";
+import { timeOf } from "./record-time.ts";
 import type { RuleBook } from "./rule-book.ts";
-import { timeOf } from "./stage-session.ts";
 
 export interface RecordDependencies {
   readonly log: EventLog;
@@ -163,7 +163,7 @@ export class RecordSession implements PartitionSession {
     const value = record.value;
     if (this.#engine !== engineVersion || value.kind === "engine") this.#meetEngine(value);
     const items = value.kind === "outputs" ? this.#marks.takeOutputs(value) : [];
-    this.#clock = Math.max(this.#clock, timeOf(value));
+    this.#clock = Math.max(this.#clock, timeOf(record));
     let index = 0;
     for (const item of items) {
       await this.#decide(item.body, record.offset, index);
@@ -201,6 +201,14 @@ export class RecordSession implements PartitionSession {
       throw new WinnowError("engine_too_old", `the log goes on with an engine other than version ${engineVersion}`);
     this.#engine = value.version;
   }
+
+  /** What the incident store has is durable. */
+  async trimBelow(): Promise<number> {
+    return Promise.resolve(this.#committed);
+  }
+
+  /** Each commit is its own checkpoint. */
+  async handOver(): Promise<void> {}
 
   async commit(): Promise<CommitResult> {
     const gathered = this.#gathered;

@@ -15,6 +15,7 @@ import type { Clock, CommitMeta, CommitResult, EventLog, Refusal, StoredRecord, 
 import { Marks } from "./marks.ts";
 import { ClaimLost, checkPosition, type PartitionSession } from "./partition-loop.ts";
 import { Publisher } from "./publisher.ts";
+import { timeOf } from "./record-time.ts";
 import type { RuleBook } from "./rule-book.ts";
 import { StateCache } from "./state-cache.ts";
 
@@ -24,6 +25,8 @@ export interface ProcessFacts {
   readySince(): number;
   /** Last delivery per integration; epoch ms. */
   delivered(): Readonly<Record<string, number>>;
+  /** Age of the oldest record that a receiver holds and has not shipped to the log, as receivers report it; ms. */
+  unshippedMs?(): number;
 }
 
 export interface StageDependencies {
@@ -36,6 +39,12 @@ export interface StageDependencies {
   /** States kept in memory per partition. */
   readonly cacheMax: number;
 }
+
+/**
+ * How far stage A's ticks are held back at most for records that receivers have not shipped yet; ms. Beyond it time goes
+ * on without them, so that a receiver that is gone for good stops no timer.
+ */
+const heldBackMsMax = 60_000;
 
 interface Counters {
   outcomes: Partial<Record<Outcome, number>>;
@@ -62,6 +71,10 @@ export class StageSession<Item> implements PartitionSession {
   #generation: number;
   #engine: number;
   #unsaved = false;
+  /** Offset of the last tick of this session. */
+  #ownTick = -1;
+  /** How far this machine's clock runs ahead of the log's, as that tick shows; ms. */
+  #aheadMs = 0;
 
   private constructor(
     opened: { stage: Stage<Item>; partition: number; token: string; logId: string; position: number },
@@ -126,19 +139,34 @@ export class StageSession<Item> implements PartitionSession {
   }
 
   nextDeadline(): number | null {
-    return this.#cache.deadlines.next();
+    const deadline = this.#cache.deadlines.next();
+    return deadline === null ? null : deadline + this.#heldBackMs() + this.#aheadMs;
+  }
+
+  /** An alert may be on its way that is older than this moment: no timer of A fires before it. */
+  #heldBackMs(): number {
+    const unshipped = this.#stage.id === "A" ? (this.#deps.facts.unshippedMs?.() ?? 0) : 0;
+    return Math.min(Math.max(unshipped, 0), heldBackMsMax);
   }
 
   async tick(): Promise<number> {
     const { log, clock, facts } = this.#deps;
     const value = {
       kind: "tick" as const,
-      at_ms: clock.now(),
+      at_ms: clock.now() - this.#heldBackMs(),
       ready_since_ms: facts.readySince(),
       delivered_ms: this.#stage.id === "A" ? facts.delivered() : {},
     };
-    return log.append(this.#stage.input, this.#partition, [{ value, events: 0 }]);
+    this.#ownTick = await log.append(this.#stage.input, this.#partition, [{ value, events: 0 }]);
+    return this.#ownTick;
   }
+
+  /** What the commit holds is durable. */
+  async trimBelow(): Promise<number> {
+    return Promise.resolve(this.#committed);
+  }
+
+  async handOver(): Promise<void> {}
 
   async verify(): Promise<Refusal["refused"] | null> {
     if (await this.#deps.windows.verify(this.#where(), this.#token, this.#committed)) return null;
@@ -158,8 +186,8 @@ export class StageSession<Item> implements PartitionSession {
     const value = record.value;
     if (this.#engine !== engineVersion || value.kind === "engine") this.#meetEngine(value);
     const items = this.#newItems(value);
-    this.#clock = Math.max(this.#clock, timeOf(value));
-    await this.#passTime(value, record.offset);
+    this.#clock = Math.max(this.#clock, timeOf(record));
+    await this.#passTime(record);
     if (value.kind === "rules") await this.#takeRules(value.generation, value.digest);
     if (items.length > 0) await this.#decideItems(items, record.offset);
     this.#position = record.offset + 1;
@@ -178,8 +206,9 @@ export class StageSession<Item> implements PartitionSession {
   }
 
   /** The clock has moved: facts of a tick first, then deadlines in order, cascades included. */
-  async #passTime(value: LogValue, offset: number): Promise<void> {
+  async #passTime({ value, offset, appended_ms: appendedMs }: StoredRecord): Promise<void> {
     if (value.kind === "tick") {
+      if (offset === this.#ownTick) this.#aheadMs = Math.max(0, value.at_ms - appendedMs);
       const decision = await this.#decide(() => this.#stage.tick(value, this.#cache.read, this.#context(offset, -1)));
       this.#cache.apply(decision.writes, offset);
     }
@@ -323,9 +352,4 @@ export class StageSession<Item> implements PartitionSession {
   #where(): { readonly stage: "A" | "B"; readonly partition: number } {
     return { stage: this.#stage.id, partition: this.#partition };
   }
-}
-
-/** A record's time on the partition's clock; epoch ms. */
-export function timeOf(value: LogValue): number {
-  return value.kind === "events" ? value.received_ms : value.at_ms;
 }

@@ -11,8 +11,12 @@ export async function readAccounting(log: EventLog, windows: WindowStore): Promi
   const correlated = await windows.metas("B");
   const deduplicated = await windows.metas("A");
   let accepted = 0;
-  for (let partition = 0; partition < log.partitions; partition += 1)
-    accepted += (await log.status("alerts", partition)).events;
+  for (let partition = 0; partition < log.partitions; partition += 1) {
+    const meta = deduplicated.find((one) => one.partition === partition)?.meta ?? null;
+    // Stage A has counted up to its position, each event once.
+    const counted = meta === null ? undefined : { offset: meta.position, events: meta.seen };
+    accepted += (await log.status("alerts", partition, counted)).events;
+  }
   const metas = [...correlated, ...deduplicated].map(({ meta }) => meta).filter((meta) => meta !== null);
   const total = (of: (meta: CommitMeta) => number): number => metas.reduce((sum, meta) => sum + of(meta), 0);
   const counts = Object.fromEntries(

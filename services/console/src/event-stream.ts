@@ -1,5 +1,6 @@
 import type { LogValue } from "@winnow/contracts";
 import type { Clock, EventLog, IncidentReader, IncidentRow } from "@winnow/ports";
+import { boundsOf } from "@winnow/runtime";
 import { incidentView } from "./views.ts";
 
 const readBytes = 256 * 1024;
@@ -106,11 +107,11 @@ export class EventStreams {
     const positions: number[] = [];
     let reset = lastEventId !== undefined && lastEventId !== "" && !fits;
     for (let partition = 0; partition < log.partitions; partition += 1) {
-      const status = await log.status("incident-events", partition);
-      const at = fits ? (asked[partition] ?? 0) : status.end_offset;
-      const kept = at >= status.start_offset && at <= status.end_offset;
+      const bounds = await boundsOf(log, "incident-events", partition);
+      const at = fits ? (asked[partition] ?? 0) : bounds.end_offset;
+      const kept = at >= bounds.start_offset && at <= bounds.end_offset;
       if (!kept) reset = true;
-      positions.push(kept ? at : status.end_offset);
+      positions.push(kept ? at : bounds.end_offset);
     }
     return { positions, reset };
   }

@@ -1,6 +1,6 @@
 import { correlateStage, dedupStage, type Stage } from "@winnow/core";
 import type { Logger } from "@winnow/platform";
-import type { Ids } from "@winnow/ports";
+import type { Ids, JoinStage } from "@winnow/ports";
 import {
   type LoopSettings,
   type PartitionHealth,
@@ -13,6 +13,8 @@ export interface CorrelatorOptions extends StageDependencies {
   readonly ids: Ids;
   readonly logger: Logger;
   readonly settings?: Partial<LoopSettings>;
+  /** Shares each stage's partitions with other processes; without it all run here. */
+  readonly join?: JoinStage;
 }
 
 /** Stages A (dedup) and B (correlate) over all partitions of their topics. */
@@ -46,6 +48,7 @@ function partitionsOf<Item>(stage: Stage<Item>, options: CorrelatorOptions): Par
     ids: options.ids,
     logger: options.logger,
     ...(options.settings === undefined ? {} : { settings: options.settings }),
+    ...(options.join === undefined ? {} : { join: options.join }),
     open: async (partition, token, signal) => StageSession.open(stage, { partition, token, signal }, options),
   });
 }

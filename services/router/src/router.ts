@@ -1,5 +1,5 @@
 import type { Logger } from "@winnow/platform";
-import type { Clock, EventLog, Ids, IncidentStore, TicketSink } from "@winnow/ports";
+import type { Clock, EventLog, Ids, IncidentStore, JoinStage, TicketSink } from "@winnow/ports";
 import {
   type DeliveryDependencies,
   DeliveryWorker,
@@ -28,6 +28,8 @@ export interface RouterOptions {
   /** This process alone delivers (embedded): what a dead one left under way is looked up at once. */
   readonly alone: boolean;
   readonly settings?: Partial<LoopSettings>;
+  /** Shares the partitions of stage C with other processes; without it all run here. */
+  readonly join?: JoinStage;
 }
 
 interface Running {
@@ -47,7 +49,7 @@ export class Router {
 
   constructor(options: RouterOptions) {
     this.#options = options;
-    const { log, store, clock, ids, logger, settings } = options;
+    const { log, store, clock, ids, logger, settings, join } = options;
     const record: RecordDependencies = {
       ...options.record,
       log,
@@ -64,6 +66,7 @@ export class Router {
       ids,
       logger,
       ...(settings === undefined ? {} : { settings }),
+      ...(join === undefined ? {} : { join }),
       open: async (partition, token) => RecordSession.open(partition, token, record),
     });
   }

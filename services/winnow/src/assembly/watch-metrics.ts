@@ -1,5 +1,6 @@
 import { readAccounting } from "@winnow/console";
 import { outcomes } from "@winnow/contracts";
+import { boundsOf } from "@winnow/runtime";
 import type { Shared } from "./stage-options.ts";
 
 const topicOf = { A: "alerts", B: "transitions", C: "incident-events" } as const;
@@ -34,8 +35,8 @@ export function watchMetrics(parts: Shared & { readonly destinations: () => read
     const committed = { A: await windows.metas("A"), B: await windows.metas("B"), C: await store.recordMetas() };
     for (const stage of ["A", "B", "C"] as const)
       for (const { partition, meta } of committed[stage]) {
-        const status = await log.status(topicOf[stage], partition);
-        const lag = Math.max(0, status.end_offset - (meta?.position ?? status.start_offset));
+        const bounds = await boundsOf(log, topicOf[stage], partition);
+        const lag = Math.max(0, bounds.end_offset - (meta?.position ?? bounds.start_offset));
         metrics.set("winnow_log_lag_records", { stage, partition: String(partition) }, lag);
       }
   });
