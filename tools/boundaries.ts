@@ -9,7 +9,7 @@ import { globSync, readFileSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseSync } from "oxc-parser";
-import { LAYERS, type Layer } from "./layers.ts";
+import { LAUNCHER, LAYERS, type Layer, STARTER } from "./layers.ts";
 
 export interface BoundaryReport {
   /** How many modules were read. 0 means that the checker looked in the wrong place. */
@@ -89,6 +89,7 @@ function judge(file: ModuleFile, layer: Layer, reference: Reference): string | u
   if (specifier.startsWith(".")) {
     const home = resolve(file.root, file.home) + sep;
     const target = resolve(file.root, dirname(file.path), specifier);
+    if (file.path === `${file.home}/${STARTER}` && target === resolve(file.root, LAUNCHER)) return undefined;
     return target.startsWith(home) ? undefined : `"${specifier}" leaves ${file.home}: name the package`;
   }
   if (reference.kind === "url") {

@@ -13,6 +13,12 @@ const BASE = ["contracts", "core", "ports", "platform"];
 const PACKAGES = [...BASE, "rules", "runtime", "adapters", "sources", "sinks"];
 const SERVICES = ["receiver", "correlator", "router", "console"];
 
+/** What a service that starts alone hands over to: the command wires it. A program of its own, not a part of the service. */
+export const LAUNCHER = "services/winnow/bin/winnow.mjs";
+
+/** The one file of a service that may name the launcher, relative to the service's folder. */
+export const STARTER = "main.mjs";
+
 /** Keyed by the folder below the repository's root. */
 export const LAYERS: Readonly<Record<string, Layer>> = {
   "packages/contracts": { packages: [], libraries: ["typebox"] },

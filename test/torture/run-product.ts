@@ -1,7 +1,7 @@
 /** The product without fsync: `winnow up` has no such switch, since nobody should have it. */
 import { renameSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { startEmbedded } from "@winnow/winnow";
+import { startProcess } from "@winnow/winnow";
 
 const { values } = parseArgs({
   options: {
@@ -15,7 +15,7 @@ const { config, data, listen, "ready-file": readyFile } = values;
 if (config === undefined || data === undefined || listen === undefined || readyFile === undefined) {
   throw new Error("give --config, --data, --listen and --ready-file");
 }
-const running = await startEmbedded({
+const running = await startProcess({
   file: config,
   cwd: process.cwd(),
   env: process.env,

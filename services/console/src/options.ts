@@ -36,8 +36,11 @@ export interface ConsoleOptions {
   /** Reads a raw body as the integration's source would; for explain. Null: no such integration. */
   readRaw(integration: string, body: Buffer, contentType: string): Promise<readonly unknown[] | null>;
   readonly hasIntegration: (name: string) => boolean;
-  /** Sends a dead letter's bytes through its integration again. Resolves with what came of it; rejects like the log. */
-  readonly retryDeadLetter: (
-    row: DeadLetterRow,
-  ) => Promise<{ readonly accepted: number; readonly dead_lettered: number } | null>;
+  /**
+   * Sends a dead letter's bytes through its integration again. Resolves with what came of it; rejects like the log.
+   * Null on a node that takes no deliveries.
+   */
+  readonly retryDeadLetter:
+    | ((row: DeadLetterRow) => Promise<{ readonly accepted: number; readonly dead_lettered: number } | null>)
+    | null;
 }

@@ -11,8 +11,11 @@ export interface StoredBody {
   readonly contentType: string | undefined;
 }
 
+/** What reads bodies, whether it stores them or not. */
+export type BodyReader = Pick<Receiver, "integration" | "limits" | "logger" | "clock">;
+
 /** What the integration's source makes of a body; nothing is stored. Null: no integration has this name. */
-export async function mapBody(receiver: Receiver, stored: StoredBody): Promise<readonly AlertEvent[] | null> {
+export async function mapBody(receiver: BodyReader, stored: StoredBody): Promise<readonly AlertEvent[] | null> {
   const integration = receiver.integration(stored.integration);
   if (integration === undefined) return null;
   const intaken = await intake(deliveryOf(receiver, integration, stored), receiver);
@@ -50,7 +53,7 @@ export async function resend(
   }
 }
 
-function deliveryOf(receiver: Receiver, integration: GuardedIntegration, stored: StoredBody): Delivery {
+function deliveryOf(receiver: BodyReader, integration: GuardedIntegration, stored: StoredBody): Delivery {
   return {
     integration,
     bytes: stored.body,

@@ -46,9 +46,12 @@ async function decide(
   const { retryDeadLetter, hasIntegration } = desk.options;
   if (action === "retry" && !hasIntegration(row.integration))
     return sendProblem(reply, "conflict", `the integration ${row.integration} is not configured`);
+  if (action === "retry" && retryDeadLetter === null)
+    return sendProblem(reply, "conflict", "this node takes no deliveries: ask a receiver to send it again");
   // The decision goes first on the one way that both take: what is unreadable again waits again behind it.
   await desk.actions.decideDeadLetter({ id: row.id, action, actor: caller.name });
-  const result = action === "retry" ? await retryDeadLetter(row) : { accepted: 0, dead_lettered: 0 };
+  const result =
+    action === "retry" && retryDeadLetter !== null ? await retryDeadLetter(row) : { accepted: 0, dead_lettered: 0 };
   const state = action === "retry" ? "retried" : "discarded";
   return sendJson(reply, { ...deadLetterView(row), state, ...result }, 202);
 }

@@ -8,32 +8,33 @@ import {
   requireConfig,
   Shutdown,
 } from "@winnow/platform";
-import { Receiver, receiverIdOf, recoverSeqs } from "@winnow/receiver";
-import { buildPipeline, startPipeline, stopPipeline } from "../pipeline.ts";
+import { buildPipeline, type Pipeline, startPipeline, stopPipeline } from "../pipeline.ts";
+import { type Combination, combinationOf } from "./combination.ts";
 import { readConfiguration, withFlags } from "./configuration.ts";
-import { openDataDirectory } from "./data-directory.ts";
+import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
 import { destinationsOf } from "./destinations.ts";
-import { integrationsOf } from "./integrations.ts";
 import { openListeners } from "./listeners.ts";
-import { openStores } from "./open-stores.ts";
-import type { Embedded, EmbeddedOptions } from "./options.ts";
+import { openReceiving } from "./open-receiving.ts";
+import { openStores, type Stores } from "./open-stores.ts";
+import type { ProcessOptions, RunningProcess } from "./options.ts";
 import { randomIds, type SystemClock, sha256, systemClock } from "./platform-parts.ts";
 import { keptMs, startPruning } from "./pruning.ts";
 import { RecordedFeed } from "./recorded-feed.ts";
 import { abandoned, problemText, reloadInto } from "./reload.ts";
+import { roles } from "./roles.ts";
 import { Sequence } from "./sequence.ts";
-import { correlatorOptionsOf, receiverLimitsOf, routerOptionsOf, type Shared, type Stores } from "./stage-options.ts";
+import { correlatorOptionsOf, routerOptionsOf, type Shared } from "./stage-options.ts";
 import { RuleActivator, StoredRuleBook } from "./stored-rules.ts";
 import { watchMetrics } from "./watch-metrics.ts";
 
-/** Starts everything in one process over the embedded stores. Rejects with the WinnowError that explains why not. */
-export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+/** Starts a process with its roles, all of them unless told. Rejects with the WinnowError that explains why not. */
+export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
   const loaded = readConfiguration(options);
   const config = withFlags(requireConfig(loaded), options);
   const logger = options.logger ?? createLogger({ level: config.log_level });
   const shutdown = new Shutdown(logger);
   try {
-    const running = await assemble(config, options, logger, shutdown);
+    const running = await assemble({ config, options, logger, shutdown });
     return { ...running, warnings: formatErrors(loaded.warnings, loaded.texts) };
   } catch (error) {
     await shutdown.stop();
@@ -41,56 +42,55 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   }
 }
 
-async function assemble(
-  config: Config,
-  options: EmbeddedOptions,
-  logger: Logger,
-  shutdown: Shutdown,
-): Promise<Omit<Embedded, "warnings">> {
-  const data = openDataDirectory(config.data, randomIds);
-  shutdown.add({
-    name: "data directory",
-    timeoutMs: 1_000,
-    stop: () => {
-      data.release();
-    },
-  });
-  const clock = systemClock();
-  const stores = await openStores(config, data, { logger, clock, shutdown, fsync: options.fsync ?? true });
-  await catchUp(clock, stores, logger);
-  const metrics = new Metrics({ runtime: true });
-  const book = new StoredRuleBook(stores.store, sha256);
-  const feed = new RecordedFeed();
-  const activator = new RuleActivator({ ...stores, clock, hash: sha256, logger });
-  shutdown.add({ name: "rule activation", timeoutMs: 5_000, stop: async () => activator.stop() });
-  await activator.activate(config.rule_set);
+interface Beginning {
+  readonly config: Config;
+  readonly options: ProcessOptions;
+  readonly logger: Logger;
+  readonly shutdown: Shutdown;
+}
 
-  const receiver = await openReceiver(config, { ...stores, clock, logger, metrics, feed, token: data.token });
+async function assemble(beginning: Beginning): Promise<Omit<RunningProcess, "warnings">> {
+  const { config, options, logger, shutdown } = beginning;
+  const held = options.roles ?? roles;
+  const clock = systemClock();
+  const combination = combinationOf(config, held);
+  const data = openData(beginning, combination);
+  const stores = await openStores(
+    config,
+    { data, combination },
+    { ...beginning, roles: held, clock, fsync: options.fsync ?? true, signal: options.signal ?? neverAborted() },
+  );
+  // The nodes of a cluster have no clock in common: there time is what the log says.
+  if (stores.cluster === null) await catchUp(clock, stores, logger);
+  const metrics = new Metrics({ runtime: true });
+  const shared: Shared = {
+    ...stores,
+    clock,
+    logger,
+    metrics,
+    rules: new StoredRuleBook(stores.store, sha256),
+    feed: new RecordedFeed(),
+  };
+  const activator = held.includes("correlator") ? await activate(beginning, shared) : null;
+  const receiving = await openReceiving(config, { ...shared, roles: held, data, shutdown });
   // Tickets of an earlier run may be written before the listener is open.
   const { host, port } = config.listen;
   const bound = { url: `http://${host.includes(":") ? `[${host}]` : host}:${port}` };
-  const destinations = destinationsOf(config, { clock, logger, print: options.print });
-  const shared = { ...stores, clock, logger, metrics, rules: book, feed };
-  const pipeline = buildPipeline(receiver, {
-    correlator: correlatorOptionsOf(config, shared, receiver),
-    router: await routerOptionsOf(config, shared, { destinations, publicUrl: () => config.public_url ?? bound.url }),
+  const destinations = held.includes("router") ? destinationsOf(config, { clock, logger, print: options.print }) : [];
+  const publicUrl = () => config.public_url ?? bound.url;
+  const pipeline = buildPipeline(receiving.receiver, {
+    correlator: held.includes("correlator") ? correlatorOptionsOf(config, shared, receiving.facts) : null,
+    router: held.includes("router") ? await routerOptionsOf(config, shared, { destinations, publicUrl }) : null,
   });
   await startPipeline(pipeline);
   shutdown.add({ name: "pipeline", timeoutMs: 20_000, stop: async () => stopPipeline(pipeline) });
   const inForce = { config };
-  const stopPruning = startPruning(stores.store, {
-    maxAgeMs: () => keptMs({ ...inForce.config, retention: config.retention }),
-    clock,
-    logger,
-  });
-  shutdown.add({ name: "pruning", timeoutMs: 5_000, stop: stopPruning });
+  if (pipeline.router !== null) keepTidy(beginning, shared, inForce);
   const destinationNames = (): string[] => inForce.config.destinations.map(({ name }) => name);
   watchMetrics({ ...shared, destinations: destinationNames });
-  for (const finding of await abandoned(config, stores.store))
+  for (const finding of pipeline.router === null ? [] : await abandoned(config, stores.store))
     logger.warn("the configuration deserves a look", { finding: problemText(finding) });
-  const reloads = new Sequence();
-  const reload = async (): Promise<Verdict> =>
-    reloads.run(async () => reloadInto(pipeline, { ...shared, options, inForce, token: data.token, activator }));
+  const reload = reloader(pipeline, { ...shared, options, inForce, token: data.token, activator });
   const { url, alertmanagerUrl } = await openListeners(config, {
     ...shared,
     pipeline,
@@ -116,31 +116,52 @@ async function assemble(
       return verdict.ok ? { ok: true } : { ok: false, errors: verdict.errors.map(problemText).join("\n") };
     },
     stop: async () => {
-      receiver.beginClosing();
+      pipeline.receiver?.beginClosing();
       await shutdown.stop();
     },
   };
 }
 
-async function openReceiver(
-  config: Config,
-  parts: Omit<Shared, "rules"> & { readonly token: string },
-): Promise<Receiver> {
-  const { log, windows, store, clock, logger, metrics, feed } = parts;
-  const receiverId = await receiverIdOf(store, randomIds);
-  return new Receiver({
-    integrations: integrationsOf(config, parts.token),
-    log,
-    receiverId,
-    lastSeqs: await recoverSeqs({ log, metas: await windows.metas("A"), receiverId }),
-    clock,
-    metrics,
-    logger,
-    limits: receiverLimitsOf(config),
-    onDelivered: (integration, at) => {
-      feed.delivered(integration, at);
+/** The process's own directory; nodes without a log of their own keep nothing but the token there. */
+function openData({ config, options, shutdown }: Beginning, combination: Combination): DataDirectory {
+  const isShared = combination.kind === "cluster" && options.roles?.includes("receiver") === false;
+  const token = config.token === null ? {} : { token: config.token.reveal() };
+  const data = openDataDirectory(config.data, randomIds, { isShared, ...token });
+  shutdown.add({
+    name: "data directory",
+    timeoutMs: 1_000,
+    stop: () => {
+      data.release();
     },
   });
+  return data;
+}
+
+/** Puts the configuration's rules in force. Correlators do it; the other nodes hear of them through the log. */
+async function activate({ config, shutdown }: Beginning, shared: Shared): Promise<RuleActivator> {
+  const activator = new RuleActivator({ ...shared, hash: sha256 });
+  shutdown.add({ name: "rule activation", timeoutMs: 5_000, stop: async () => activator.stop() });
+  await activator.activate(config.rule_set);
+  return activator;
+}
+
+function keepTidy(
+  { config, shutdown }: Beginning,
+  { store, clock, logger }: Shared,
+  inForce: { readonly config: Config },
+): void {
+  const maxAgeMs = () => keptMs({ ...inForce.config, retention: config.retention });
+  shutdown.add({ name: "pruning", timeoutMs: 5_000, stop: startPruning(store, { maxAgeMs, clock, logger }) });
+}
+
+/** One reload after another. */
+function reloader(pipeline: Pipeline, parts: Parameters<typeof reloadInto>[1]): () => Promise<Verdict> {
+  const reloads = new Sequence();
+  return async () => reloads.run(async () => reloadInto(pipeline, parts));
+}
+
+function neverAborted(): AbortSignal {
+  return new AbortController().signal;
 }
 
 /** The machine's clock may have been set back since the last run; timers count from the clocks that are stored. */

@@ -3,10 +3,10 @@ import { type Config, type LoadedConfig, loadConfig, WinnowError } from "@winnow
 import { ruleLanguage } from "@winnow/rules";
 import { sinkTypes } from "@winnow/sinks";
 import { sources } from "@winnow/sources";
-import type { EmbeddedOptions } from "./options.ts";
+import type { ProcessOptions } from "./options.ts";
 
 /** Loads the configuration with every kind of source, sink and rule that this program knows. Never throws for what it says. */
-export function readConfiguration(options: Pick<EmbeddedOptions, "file" | "cwd" | "env">): LoadedConfig {
+export function readConfiguration(options: Pick<ProcessOptions, "file" | "cwd" | "env">): LoadedConfig {
   return loadConfig({
     file: options.file,
     cwd: options.cwd,
@@ -28,10 +28,16 @@ function parseListen(text: string): Config["listen"] {
 }
 
 /** What flags say goes before what the file says. Throws WinnowError `config_invalid`. */
-export function withFlags(config: Config, options: Pick<EmbeddedOptions, "cwd" | "data" | "listen">): Config {
+export function withFlags(
+  config: Config,
+  options: Pick<ProcessOptions, "cwd" | "data" | "listen" | "log" | "windows" | "store">,
+): Config {
   return {
     ...config,
     ...(options.data === undefined ? {} : { data: resolve(options.cwd, options.data) }),
     ...(options.listen === undefined ? {} : { listen: parseListen(options.listen) }),
+    ...(options.log === undefined ? {} : { log: options.log }),
+    ...(options.windows === undefined ? {} : { windows: options.windows }),
+    ...(options.store === undefined ? {} : { store: options.store }),
   };
 }

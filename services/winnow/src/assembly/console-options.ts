@@ -1,13 +1,14 @@
 import type { ConsoleOptions, HealthCheck, Verdict } from "@winnow/console";
 import type { Config } from "@winnow/platform";
-import { mapBody, resend } from "@winnow/receiver";
+import type { DeadLetterRow } from "@winnow/ports";
+import { type BodyReader, mapBody, type Receiver, receiverLimits, resend } from "@winnow/receiver";
 import { parseRules } from "@winnow/rules";
 import { sources } from "@winnow/sources";
 import type { Pipeline } from "../pipeline.ts";
-import { tenant } from "./integrations.ts";
+import { integrationsOf, tenant } from "./integrations.ts";
 import { randomIds, sha256 } from "./platform-parts.ts";
 import { problemItem } from "./reload.ts";
-import type { Shared } from "./stage-options.ts";
+import { receiverLimitsOf, type Shared } from "./stage-options.ts";
 
 /** What the HTTP API needs of this process. */
 export function consoleOptionsOf(
@@ -15,6 +16,8 @@ export function consoleOptionsOf(
   parts: Shared & { readonly pipeline: Pipeline; readonly version: string; reload(): Promise<Verdict> },
 ): ConsoleOptions {
   const { log, windows, store, clock, logger, metrics, rules, feed, pipeline, version } = parts;
+  const { receiver } = pipeline;
+  const reader = receiver ?? bodyReader(config, parts);
   return {
     log,
     windows,
@@ -31,16 +34,28 @@ export function consoleOptionsOf(
     health: async () => healthOf(parts),
     reload: async () => parts.reload(),
     checkRules: (text) => judge(text, config),
-    readRaw: async (integration, body, contentType) => mapBody(pipeline.receiver, { integration, body, contentType }),
-    hasIntegration: (name) => pipeline.receiver.hasIntegration(name),
-    retryDeadLetter: async (row) =>
-      resend(pipeline.receiver, {
-        integration: row.integration,
-        body: Buffer.from(row.raw_base64, "base64"),
-        contentType: row.content_type,
-      }),
+    readRaw: async (integration, body, contentType) => mapBody(reader, { integration, body, contentType }),
+    hasIntegration: (name) => reader.integration(name) !== undefined,
+    retryDeadLetter: receiver === null ? null : async (row) => sendAgain(receiver, row),
   };
 }
+
+async function sendAgain(receiver: Receiver, row: DeadLetterRow) {
+  return resend(receiver, {
+    integration: row.integration,
+    body: Buffer.from(row.raw_base64, "base64"),
+    contentType: row.content_type,
+  });
+}
+
+/** Reads bodies as a receiver would, on a node that takes none: no secret is needed for that. */
+function bodyReader(config: Config, { clock, logger }: Pick<Shared, "clock" | "logger">): BodyReader {
+  const byName = new Map(integrationsOf(config, "").map((one) => [one.name, { ...one, locks: [] }]));
+  const limits = { ...receiverLimits, ...receiverLimitsOf(config) };
+  return { integration: (name) => byName.get(name), limits, clock, logger };
+}
+
+type HealthParts = Shared & { readonly pipeline: Pipeline };
 
 function judge(text: string, config: Config): Verdict {
   const parsed = parseRules(text, "rules.yaml", {
@@ -53,17 +68,17 @@ function judge(text: string, config: Config): Verdict {
     : { ok: false, errors: parsed.errors.map(problemItem) };
 }
 
-async function healthOf(parts: Shared & { readonly pipeline: Pipeline }): Promise<HealthCheck[]> {
-  const { log, pipeline, store, windows } = parts;
-  const disk = log.health();
-  const stuck = [...pipeline.correlator.health(), ...pipeline.router.health()].filter(({ alarm }) => alarm !== null);
+async function healthOf(parts: HealthParts): Promise<HealthCheck[]> {
+  const { pipeline, store, windows, cluster } = parts;
+  const { receiver, correlator, router } = pipeline;
+  const running = [...(correlator?.health() ?? []), ...(router?.health() ?? [])];
+  const stuck = running.filter(({ alarm }) => alarm !== null);
+  const own = [...receiverHealth(receiver), ...spoolHealth(parts)];
+  // A receiver takes alerts whether the others' servers answer or not: that is what its own disk is for.
+  if (cluster !== null && correlator === null && router === null) return own;
   return [
-    {
-      name: "receiver",
-      ok: pipeline.receiver.ready(),
-      detail: pipeline.receiver.ready() ? "taking alerts" : "not taking alerts",
-    },
-    { name: "log", ok: disk.writable, detail: disk.writable ? "writable" : (disk.reason ?? "not writable") },
+    ...own,
+    ...logHealth(cluster),
     await probe("window store", async () => windows.metas("A")),
     await probe("incident store", async () => store.storeNow()),
     {
@@ -84,4 +99,23 @@ async function probe(name: string, ask: () => Promise<unknown>): Promise<HealthC
   } catch (error) {
     return { name, ok: false, detail: error instanceof Error ? error.message : "does not answer" };
   }
+}
+
+function receiverHealth(receiver: Receiver | null): HealthCheck[] {
+  if (receiver === null) return [];
+  const ok = receiver.ready();
+  return [{ name: "receiver", ok, detail: ok ? "taking alerts" : "not taking alerts" }];
+}
+
+function spoolHealth({ spool, cluster }: Pick<Shared, "spool" | "cluster">): HealthCheck[] {
+  if (spool === null) return [];
+  const { writable, reason } = spool.health();
+  const name = cluster === null ? "log" : "spool";
+  return [{ name, ok: writable, detail: writable ? "writable" : (reason ?? "not writable") }];
+}
+
+function logHealth(cluster: Shared["cluster"]): HealthCheck[] {
+  if (cluster === null) return [];
+  const ok = cluster.isLogReachable();
+  return [{ name: "log", ok, detail: ok ? "answers" : "does not answer" }];
 }

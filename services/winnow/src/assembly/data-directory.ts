@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { WinnowError } from "@winnow/platform";
@@ -18,14 +18,21 @@ export interface DataDirectory {
   release(): void;
 }
 
+export interface DataDirectoryOptions {
+  /** Nothing but the token is kept there, so several processes may use it. */
+  readonly isShared?: boolean;
+  /** The installation's token, where the configuration names one. */
+  readonly token?: string;
+}
+
 /**
  * Opens (or makes) a data directory and locks it for this process. The lock is the operating system's, held through
  * an open SQLite file: it ends with the process, however that ends.
  * Throws WinnowError `data_dir_locked` or `data_dir_newer`.
  */
-export function openDataDirectory(path: string, ids: Ids): DataDirectory {
+export function openDataDirectory(path: string, ids: Ids, options: DataDirectoryOptions = {}): DataDirectory {
   const born = mkdirSync(path, { recursive: true, mode: 0o700 });
-  const lock = lockDirectory(path);
+  const lock = options.isShared === true ? null : lockDirectory(path);
   try {
     checkFormat(path);
     mkdirSync(join(path, "log"), { recursive: true });
@@ -36,13 +43,13 @@ export function openDataDirectory(path: string, ids: Ids): DataDirectory {
       log: join(path, "log"),
       windows: join(path, "windows.sqlite"),
       incidents: join(path, "incidents.sqlite"),
-      token: installationToken(path, ids),
+      token: options.token ?? installationToken(path, ids),
       release: () => {
-        lock.close();
+        lock?.close();
       },
     };
   } catch (error) {
-    lock.close();
+    lock?.close();
     throw error;
   }
 }
@@ -79,6 +86,22 @@ function installationToken(path: string, ids: Ids): string {
     if (known !== "") return known;
   }
   const made = `wnw_${ids.token()}`;
-  writeDurably(file, `${made}\n`);
-  return made;
+  const draft = `${file}.${ids.token()}`;
+  writeDurably(draft, `${made}\n`);
+  return nameOnce(draft, file) ? made : readFileSync(file, "utf8").trim();
+}
+
+/** Gives a file its name unless another process was first: then that one's counts. */
+function nameOnce(draft: string, name: string): boolean {
+  try {
+    if (existsSync(name) && readFileSync(name, "utf8").trim() === "") unlinkSync(name);
+    linkSync(draft, name);
+    syncDirectory(dirname(name));
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  } finally {
+    unlinkSync(draft);
+  }
 }

@@ -6,7 +6,8 @@ import { dirname } from "node:path";
  * never an empty one under its name. Throws the file system's error.
  */
 export function writeDurably(path: string, text: string): void {
-  const draft = `${path}.new`;
+  // Several processes may share a directory.
+  const draft = `${path}.${process.pid}.new`;
   const file = openSync(draft, "w", 0o600);
   try {
     fchmodSync(file, 0o600);

@@ -1,11 +1,11 @@
 import { consoleRoutes, type Desk, type Verdict } from "@winnow/console";
 import type { Config, Shutdown } from "@winnow/platform";
-import { alertmanagerApi, createHttpServer, webhookRoutes } from "@winnow/receiver";
+import { alertmanagerApi, createHttpServer, receiverLimits, webhookRoutes } from "@winnow/receiver";
 import type { Pipeline } from "../pipeline.ts";
 import { alertReader } from "./alert-reader.ts";
 import { consoleOptionsOf } from "./console-options.ts";
 import { sha256 } from "./platform-parts.ts";
-import type { Shared } from "./stage-options.ts";
+import { receiverLimitsOf, type Shared } from "./stage-options.ts";
 
 export interface ListenerParts extends Shared {
   readonly pipeline: Pipeline;
@@ -31,16 +31,19 @@ const closeMs = 15_000;
 export async function openListeners(config: Config, parts: ListenerParts): Promise<Listeners> {
   const { pipeline, shutdown, version } = parts;
   const { receiver } = pipeline;
+  const limits = { ...receiverLimits, ...receiverLimitsOf(config) };
   const reader = alertReader({ ...parts, partitions: parts.log.partitions });
-  const app = createHttpServer(receiver.limits);
-  webhookRoutes(app, receiver);
-  alertmanagerApi(app, { receiver, reader, version });
+  const app = createHttpServer(limits);
+  if (receiver !== null) {
+    webhookRoutes(app, receiver);
+    alertmanagerApi(app, { receiver, reader, version });
+  }
   await grantToken(await consoleRoutes(app, consoleOptionsOf(config, parts)), parts);
   const url = await app.listen({ host: config.listen.host, port: config.listen.port });
   shutdown.add({ name: "http server", timeoutMs: closeMs, stop: async () => app.close() });
   const own = config.alertmanager_listen;
-  if (own === null) return { url, alertmanagerUrl: null };
-  const dialect = createHttpServer(receiver.limits);
+  if (own === null || receiver === null) return { url, alertmanagerUrl: null };
+  const dialect = createHttpServer(limits);
   alertmanagerApi(dialect, { receiver, reader, version, integration: own.integration });
   const alertmanagerUrl = await dialect.listen({ host: own.listen.host, port: own.listen.port });
   shutdown.add({ name: "alertmanager listener", timeoutMs: closeMs, stop: async () => dialect.close() });

@@ -1,40 +1,89 @@
-import { openSegmentLog } from "@winnow/adapters/log-segment";
+import { openSegmentLog, type SegmentLog } from "@winnow/adapters/log-segment";
+import { openPostgresIncidentStore } from "@winnow/adapters/store-postgres";
 import { openSqliteIncidentStore } from "@winnow/adapters/store-sqlite";
 import { openSqliteWindowStore } from "@winnow/adapters/windows-sqlite";
 import { type Config, fieldsFirst, type Logger, type Shutdown } from "@winnow/platform";
-import type { Clock } from "@winnow/ports";
+import type { CheckpointStore, Clock, EventLog, IncidentStore, JoinStage, WindowStore } from "@winnow/ports";
+import { openCluster } from "../cluster/open-cluster.ts";
+import type { Combination } from "./combination.ts";
 import type { DataDirectory } from "./data-directory.ts";
-import type { Stores } from "./stage-options.ts";
+import { inRole, type Role } from "./roles.ts";
+
+/** What nodes of a cluster have beyond the stores. */
+interface ClusterParts {
+  readonly checkpoints: CheckpointStore;
+  readonly join: JoinStage;
+  /** Whether the shared log answered last. */
+  readonly isLogReachable: () => boolean;
+}
+
+export interface Stores {
+  /** What the stages read and write. */
+  readonly log: EventLog;
+  readonly windows: WindowStore;
+  readonly store: IncidentStore;
+  /** What the receiver writes: `log` itself in one process, a spool of its own in a cluster. Null without a receiver. */
+  readonly spool: SegmentLog | null;
+  readonly cluster: ClusterParts | null;
+}
 
 export interface OpeningParts {
+  readonly roles: readonly Role[];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly shutdown: Shutdown;
   readonly fsync: boolean;
+  readonly signal: AbortSignal;
 }
 
 /** JSON bytes of the newest records kept for the stages, per partition of each topic; as objects they take several times that. */
 const tailBytes = 4 * 1024 * 1024;
 
-/** Opens log, windows and incidents of a data directory; each is closed by the shutdown. */
-export async function openStores(config: Config, data: DataDirectory, parts: OpeningParts): Promise<Stores> {
-  const { clock, shutdown, fsync } = parts;
+/** Opens log, windows and incidents, wherever they are; each is closed by the shutdown. */
+export async function openStores(
+  config: Config,
+  at: { readonly data: DataDirectory; readonly combination: Combination },
+  parts: OpeningParts,
+): Promise<Stores> {
+  const { data, combination } = at;
+  if (combination.kind === "cluster") {
+    const { log, windows, store, join } = await openCluster(config, combination, parts);
+    const opening = inRole(parts.roles, "receiver", async () => openLog(config, data, parts, config.spool_keep));
+    const cluster = { checkpoints: store, join, isLogReachable: () => log.health().reachable };
+    return { log, windows, store, spool: await opening, cluster };
+  }
+  const { clock, shutdown } = parts;
+  const { partitions } = config;
   const logger = fieldsFirst(parts.logger);
+  const log = await openLog(config, data, parts, config.retention.log.max_age);
+  const windows = await openSqliteWindowStore({ file: data.windows, partitions, log: logger });
+  shutdown.add({ name: "window store", timeoutMs: 5_000, stop: async () => windows.close() });
+  const store =
+    combination.store === null
+      ? await openSqliteIncidentStore({ file: data.incidents, partitions, clock, log: logger })
+      : await openPostgresIncidentStore({ url: combination.store, partitions, log: logger });
+  shutdown.add({ name: "incident store", timeoutMs: 5_000, stop: async () => store.close() });
+  return { log, windows, store, spool: log, cluster: null };
+}
+
+async function openLog(
+  config: Config,
+  data: DataDirectory,
+  parts: OpeningParts,
+  maxAgeMs: number,
+): Promise<SegmentLog> {
+  const { clock, shutdown, fsync } = parts;
   const { partitions, retention, limits } = config;
   const log = await openSegmentLog({
     dir: data.log,
     partitions,
-    retention: { maxAgeMs: retention.log.max_age, maxBytes: retention.log.max_bytes },
+    retention: { maxAgeMs, maxBytes: retention.log.max_bytes },
     freeSpaceFloorBytes: limits.free_space,
     cacheBytesMax: tailBytes,
     clock,
-    log: logger,
+    log: fieldsFirst(parts.logger),
     fsync,
   });
-  shutdown.add({ name: "log", timeoutMs: 5_000, stop: async () => log.close() });
-  const windows = await openSqliteWindowStore({ file: data.windows, partitions, log: logger });
-  shutdown.add({ name: "window store", timeoutMs: 5_000, stop: async () => windows.close() });
-  const store = await openSqliteIncidentStore({ file: data.incidents, partitions, clock, log: logger });
-  shutdown.add({ name: "incident store", timeoutMs: 5_000, stop: async () => store.close() });
-  return { log, windows, store };
+  shutdown.add({ name: "log of this process", timeoutMs: 5_000, stop: async () => log.close() });
+  return log;
 }

@@ -1,6 +1,9 @@
 import type { Environment, Logger } from "@winnow/platform";
+import type { Role } from "./roles.ts";
 
-export interface EmbeddedOptions {
+export interface ProcessOptions {
+  /** What this process does; all of it unless given. */
+  readonly roles?: readonly Role[];
   /** Configuration file; null = all defaults. */
   readonly file: string | null;
   readonly cwd: string;
@@ -8,16 +11,21 @@ export interface EmbeddedOptions {
   /** Overrides of the configuration. `listen` is HOST:PORT; port 0 picks a free one. */
   readonly data?: string;
   readonly listen?: string;
+  readonly log?: string;
+  readonly windows?: string;
+  readonly store?: string;
   readonly version: string;
   readonly logger?: Logger;
   /** Prints what a `log` destination says. */
   readonly print: (line: string) => void;
   /** false gives up durability; for the test that shows what it costs. */
   readonly fsync?: boolean;
+  /** Ends a start that waits for servers. */
+  readonly signal?: AbortSignal;
 }
 
-/** A running Winnow, everything in one process. */
-export interface Embedded {
+/** A running process of Winnow. */
+export interface RunningProcess {
   readonly url: string;
   /** Base URL of the Alertmanager API's own listener, or null. */
   readonly alertmanagerUrl: string | null;

@@ -7,7 +7,7 @@ import type { Pipeline } from "../pipeline.ts";
 import { readConfiguration, withFlags } from "./configuration.ts";
 import { destinationsOf } from "./destinations.ts";
 import { integrationsOf } from "./integrations.ts";
-import type { EmbeddedOptions } from "./options.ts";
+import type { ProcessOptions } from "./options.ts";
 import type { Shared } from "./stage-options.ts";
 import type { RuleActivator } from "./stored-rules.ts";
 
@@ -22,9 +22,10 @@ export function problemText({ file, line, column, message, hint }: ProblemItem):
 }
 
 export interface ReloadParts extends Shared {
-  readonly options: EmbeddedOptions;
+  readonly options: ProcessOptions;
   readonly token: string;
-  readonly activator: RuleActivator;
+  /** Null where another node puts rules in force. */
+  readonly activator: RuleActivator | null;
   /** The configuration that was read last and taken. */
   readonly inForce: { config: Config };
 }
@@ -56,18 +57,18 @@ export async function reloadInto(pipeline: Pipeline, parts: ReloadParts): Promis
 /** Everything that can fail comes before what cannot; what was changed by then is changed back. */
 async function putInForce(config: Config, pipeline: Pipeline, parts: ReloadParts): Promise<void> {
   const { options, clock, logger, metrics, inForce, token, activator } = parts;
-  const destinations = destinationsOf(config, { clock, logger, print: options.print });
+  const destinations = pipeline.router === null ? [] : destinationsOf(config, { clock, logger, print: options.print });
   try {
-    pipeline.receiver.reload(integrationsOf(config, token));
-    await activator.activate(config.rule_set);
+    pipeline.receiver?.reload(integrationsOf(config, token));
+    await activator?.activate(config.rule_set);
   } catch (error) {
-    pipeline.receiver.reload(integrationsOf(inForce.config, token));
+    pipeline.receiver?.reload(integrationsOf(inForce.config, token));
     await Promise.allSettled(destinations.map(async ({ sink }) => sink.close()));
     throw error;
   }
   const names = config.destinations.map(({ name }) => name);
   metrics.allow("destination", names);
-  pipeline.router.reload(destinations);
+  pipeline.router?.reload(destinations);
 }
 
 /** Destinations that are gone from the configuration while deliveries wait for them: nobody brings these. */
@@ -94,6 +95,12 @@ function problemOf({ file }: Config, path: string, message: string): ProblemItem
 const fixedWhileRunning = [
   "listen",
   "data",
+  "token",
+  "log",
+  "windows",
+  "store",
+  "ack_after",
+  "spool_keep",
   "public_url",
   "log_level",
   "partitions",

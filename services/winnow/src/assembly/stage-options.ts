@@ -1,19 +1,13 @@
 import { hash } from "node:crypto";
-import type { SegmentLog } from "@winnow/adapters/log-segment";
 import type { CorrelatorOptions } from "@winnow/correlator";
 import type { Config, Logger, Metrics } from "@winnow/platform";
-import type { Clock, IncidentStore, WindowStore } from "@winnow/ports";
-import { type Receiver, type ReceiverLimits, receiverLimits } from "@winnow/receiver";
+import type { Clock, IncidentStore } from "@winnow/ports";
+import { type ReceiverLimits, receiverLimits } from "@winnow/receiver";
 import type { RouterDestination, RouterOptions } from "@winnow/router";
-import type { LoopSettings, RuleBook } from "@winnow/runtime";
+import type { LoopSettings, ProcessFacts, RuleBook } from "@winnow/runtime";
+import type { Stores } from "./open-stores.ts";
 import { randomIds, sha256 } from "./platform-parts.ts";
 import type { RecordedFeed } from "./recorded-feed.ts";
-
-export interface Stores {
-  readonly log: SegmentLog;
-  readonly windows: WindowStore;
-  readonly store: IncidentStore;
-}
 
 /** What every part of the process works with. */
 export interface Shared extends Stores {
@@ -33,8 +27,8 @@ function loopSettings(config: Config): Partial<LoopSettings> {
   return { commitMs: config.limits.commit_interval, commitEvents: config.limits.commit_events };
 }
 
-export function correlatorOptionsOf(config: Config, shared: Shared, receiver: Receiver): CorrelatorOptions {
-  const { log, windows, clock, logger, rules, feed } = shared;
+export function correlatorOptionsOf(config: Config, shared: Shared, facts: ProcessFacts): CorrelatorOptions {
+  const { log, windows, clock, logger, rules, cluster } = shared;
   return {
     log,
     windows,
@@ -45,10 +39,8 @@ export function correlatorOptionsOf(config: Config, shared: Shared, receiver: Re
     rules,
     cacheMax: statesInMemory,
     settings: loopSettings(config),
-    facts: {
-      readySince: () => receiver.readySinceMs(),
-      delivered: () => feed.lastDelivered(),
-    },
+    facts,
+    ...(cluster === null ? {} : { checkpoints: cluster.checkpoints, join: cluster.join }),
   };
 }
 
@@ -57,14 +49,15 @@ export async function routerOptionsOf(
   shared: Shared,
   delivery: { readonly destinations: readonly RouterDestination[]; readonly publicUrl: () => string },
 ): Promise<RouterOptions> {
-  const { log, store, clock, logger, metrics, rules, feed } = shared;
+  const { log, store, clock, logger, metrics, rules, feed, cluster } = shared;
   return {
     log,
     store,
     clock,
     ids: randomIds,
     logger,
-    alone: true,
+    alone: cluster === null,
+    ...(cluster === null ? {} : { join: cluster.join }),
     settings: loopSettings(config),
     destinations: delivery.destinations,
     record: {

@@ -1,8 +1,11 @@
 import type { InboundCredential, IntegrationConfig } from "@winnow/platform";
+import { type Role, roles } from "../assembly/roles.ts";
 import type { Ready } from "./ready-file.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface BannerFacts extends Ready {
+  /** What this process does. */
+  readonly roles: readonly Role[];
   /** Where Alertmanager's API has a listener of its own; null without one. */
   readonly alertmanagerUrl: string | null;
   readonly integrations: readonly IntegrationConfig[];
@@ -19,7 +22,7 @@ export function banner(facts: BannerFacts, { paint }: Pick<Terminal, "paint">): 
   const title = (text: string): string => paint("bold", text);
   const modes = facts.guarantees.map(({ destination, mode, guarantee }) => `${destination} (${mode}): ${guarantee}`);
   const head = [
-    title(`Winnow ${facts.version} is ready`),
+    title(`Winnow ${facts.version}${nodeOf(facts)} is ready`),
     "",
     `  URL    ${paint("cyan", url)}`,
     `  token  ${paint("cyan", token)}`,
@@ -34,7 +37,7 @@ export function banner(facts: BannerFacts, { paint }: Pick<Terminal, "paint">): 
     title("In another terminal:"),
     "",
     `  export WINNOW_URL=${url} WINNOW_TOKEN=${token}`,
-    `  ${facts.command} send alertmanager`,
+    ...(facts.roles.includes("receiver") ? [`  ${facts.command} send alertmanager`] : []),
     `  ${facts.command} get incidents`,
   ];
   const blocks = [
@@ -43,6 +46,10 @@ export function banner(facts: BannerFacts, { paint }: Pick<Terminal, "paint">): 
     ...snippets(facts).map(({ heading, lines }) => [title(heading), "", ...lines.map(indent)]),
   ];
   return `${blocks.map((lines) => lines.join("\n")).join("\n\n")}\n\n`;
+}
+
+function nodeOf({ roles: held }: BannerFacts): string {
+  return held.length === roles.length ? "" : ` (${held.join(", ")})`;
 }
 
 function indent(line: string): string {

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { startEmbedded } from "../assembly/assemble.ts";
+import { startProcess } from "../assembly/assemble.ts";
 import { readConfiguration } from "../assembly/configuration.ts";
-import type { Embedded, EmbeddedOptions } from "../assembly/options.ts";
+import type { ProcessOptions, RunningProcess } from "../assembly/options.ts";
+import { type Role, roles } from "../assembly/roles.ts";
 import { exitCodes, usage } from "./exit-codes.ts";
 import type { Invocation } from "./invocation.ts";
 import { removeReadyFile, writeReadyFile } from "./ready-file.ts";
@@ -15,6 +16,9 @@ export interface UpOptions {
   readonly config?: string;
   readonly data?: string;
   readonly listen?: string;
+  readonly log?: string;
+  readonly windows?: string;
+  readonly store?: string;
   readonly demo?: boolean;
   readonly readyFile?: string;
 }
@@ -29,8 +33,18 @@ const sameWishMs = 1_000;
 /** What a shell reports for a process ended by SIGINT. */
 const interruptedCode = 130;
 
-/** `winnow up`: runs until SIGTERM or SIGINT and then stops in order, exit 0. SIGHUP reads the configuration again. */
+/** `winnow up`: everything in one process. */
 export async function up(invocation: Invocation<UpOptions>): Promise<number> {
+  return serve(invocation, roles);
+}
+
+/** `winnow receiver`, `winnow correlator`, `winnow router`: a node of a cluster. */
+export function node(role: Role): (invocation: Invocation<UpOptions>) => Promise<number> {
+  return async (invocation) => serve(invocation, [role]);
+}
+
+/** Runs until SIGTERM or SIGINT and then stops in order, exit 0. SIGHUP reads the configuration again. */
+async function serve(invocation: Invocation<UpOptions>, held: readonly Role[]): Promise<number> {
   const { options, terminal } = invocation;
   const readyFile = options.readyFile === undefined ? null : resolve(terminal.cwd, options.readyFile);
   // One from an earlier run would tell a waiting script of a Winnow that is gone.
@@ -40,9 +54,11 @@ export async function up(invocation: Invocation<UpOptions>): Promise<number> {
   }
   const stopAsked = stopSignal(terminal);
   const demo = options.demo === true ? await prepareDemo(terminal) : null;
+  const giveUp = new AbortController();
+  void stopAsked.then(() => giveUp.abort());
   try {
-    const settings = settingsOf(invocation, demo);
-    const running = await startEmbedded(settings);
+    const settings = { ...settingsOf(invocation, demo), roles: held, signal: giveUp.signal };
+    const running = await startProcess(settings);
     const hangUp = reloadOnHangUp(running, terminal);
     try {
       announce(running, { settings, demo, readyFile }, invocation);
@@ -61,8 +77,8 @@ export async function up(invocation: Invocation<UpOptions>): Promise<number> {
   }
 }
 
-function settingsOf({ options, terminal }: Invocation<UpOptions>, demo: Demo | null): EmbeddedOptions {
-  const { data, listen } = options;
+function settingsOf({ options, terminal }: Invocation<UpOptions>, demo: Demo | null): ProcessOptions {
+  const { data, listen, log, windows, store } = options;
   return {
     file: demo?.file ?? fileOf(options, terminal),
     cwd: terminal.cwd,
@@ -73,6 +89,9 @@ function settingsOf({ options, terminal }: Invocation<UpOptions>, demo: Demo | n
     },
     ...(data === undefined ? {} : { data }),
     ...(listen === undefined ? {} : { listen }),
+    ...(log === undefined ? {} : { log }),
+    ...(windows === undefined ? {} : { windows }),
+    ...(store === undefined ? {} : { store }),
   };
 }
 
@@ -83,8 +102,8 @@ function fileOf(options: UpOptions, terminal: Terminal): string | null {
 
 /** Tells people and scripts that it is ready. */
 function announce(
-  running: Embedded,
-  what: { readonly settings: EmbeddedOptions; readonly demo: Demo | null; readonly readyFile: string | null },
+  running: RunningProcess,
+  what: { readonly settings: ProcessOptions; readonly demo: Demo | null; readonly readyFile: string | null },
   { options, terminal }: Invocation<UpOptions>,
 ): void {
   if (running.warnings !== "") terminal.say(running.warnings);
@@ -97,9 +116,12 @@ function announce(
     const loaded = readConfiguration(what.settings);
     // Started by npm, the command is not on the path of a shell.
     const command = terminal.env.all["npm_lifecycle_event"] === undefined ? "winnow" : "npx winnow";
-    const integrations = loaded.ok ? loaded.config.integrations : [];
     const demo = what.demo?.describe ?? null;
-    terminal.out(banner({ ...ready, alertmanagerUrl, integrations, guarantees, command, demo }, terminal));
+    const held = what.settings.roles ?? roles;
+    // Nobody sends alerts to a node that takes none.
+    const integrations = loaded.ok && held.includes("receiver") ? loaded.config.integrations : [];
+    const facts = { ...ready, roles: held, alertmanagerUrl, integrations, guarantees, command, demo };
+    terminal.out(banner(facts, terminal));
   }
 }
 
@@ -121,7 +143,7 @@ function stopSignal(terminal: Terminal): Promise<NodeJS.Signals> {
   return promise;
 }
 
-function reloadOnHangUp(running: Embedded, terminal: Terminal): () => void {
+function reloadOnHangUp(running: RunningProcess, terminal: Terminal): () => void {
   const onHangUp = (): void => {
     running.reload().then(
       (result) => {

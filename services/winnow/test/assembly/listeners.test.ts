@@ -2,12 +2,12 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { createLogger } from "@winnow/platform";
 import t from "tap";
-import { startEmbedded } from "../../src/assembly/assemble.ts";
+import { startProcess } from "../../src/assembly/assemble.ts";
 
 await t.test("the installation's token stays revoked over a restart; without its file another is made", async (t) => {
   const cwd = t.testdir({});
   const start = async () =>
-    startEmbedded({
+    startProcess({
       file: null,
       cwd,
       env: {},

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { createLogger } from "@winnow/platform";
 import t, { type Test } from "tap";
-import { startEmbedded } from "../../src/assembly/assemble.ts";
-import type { Embedded } from "../../src/assembly/options.ts";
+import { startProcess } from "../../src/assembly/assemble.ts";
+import type { RunningProcess } from "../../src/assembly/options.ts";
 
 const head = `
 version: 1
@@ -18,7 +18,7 @@ routes:
   - { match: { priority: [P1, P2, P3, P4, P5] }, to: [DESTINATION] }
 `;
 
-interface Running extends Embedded {
+interface Running extends RunningProcess {
   readonly file: string;
   readonly printed: string[];
   get(path: string): Promise<{ status: number; body: unknown }>;
@@ -29,7 +29,7 @@ async function start(t: Test, configuration: string): Promise<Running> {
   const cwd = t.testdir({ "winnow.yaml": configuration });
   const file = join(cwd, "winnow.yaml");
   const printed: string[] = [];
-  const running = await startEmbedded({
+  const running = await startProcess({
     file,
     cwd,
     env: { PASSWORD: "secret" },
