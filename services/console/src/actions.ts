@@ -5,6 +5,8 @@ import type { ConsoleOptions } from "./options.ts";
 
 /** How long the API waits for an action to be applied; ms. */
 const appliedWithinMs = 2_000;
+/** How often to look for what another process may have recorded; ms. */
+const lookMs = 100;
 
 /** Puts what people do into the log of the incident's scope, and waits until it is applied. */
 export class Actions {
@@ -20,22 +22,33 @@ export class Actions {
    */
   async act(row: IncidentRow, action: Omit<ActionRecord, "type" | "at_ms">): Promise<IncidentRow | null> {
     if (row.action_ids.includes(action.action_id)) return row;
-    const { clock, store } = this.#options;
-    const stop = new AbortController();
-    const applied = Promise.withResolvers<void>();
+    const { clock } = this.#options;
+    // A commit in this process ends the wait at once; one in another is looked for.
+    const recorded = new AbortController();
     const unsubscribe = this.#options.onRecorded((incidents) => {
       const mine = incidents.find((incident) => incident.snapshot.incident_id === action.incident_id);
-      if (mine?.action_ids.includes(action.action_id) === true) applied.resolve();
+      if (mine?.action_ids.includes(action.action_id) === true) recorded.abort();
     });
     try {
       await this.#append(row.snapshot.scope, { type: "action", at_ms: clock.now(), ...action });
-      await Promise.race([applied.promise, clock.sleep(appliedWithinMs, stop.signal)]);
+      const until = clock.monotonic() + appliedWithinMs;
+      while (clock.monotonic() < until) {
+        await clock.sleep(lookMs, recorded.signal);
+        const now = await this.#applied(action);
+        if (now !== null || recorded.signal.aborted) return now;
+      }
+      return await this.#applied(action);
     } finally {
       unsubscribe();
-      stop.abort();
     }
-    const now = await store.incident(action.incident_id);
-    return now?.action_ids.includes(action.action_id) === true ? now : null;
+  }
+
+  async #applied({
+    incident_id,
+    action_id,
+  }: Pick<ActionRecord, "incident_id" | "action_id">): Promise<IncidentRow | null> {
+    const now = await this.#options.store.incident(incident_id);
+    return now?.action_ids.includes(action_id) === true ? now : null;
   }
 
   /** A decision about a dead letter, as a record: its state changes when stage C comes by. */
