@@ -1,3 +1,4 @@
+export * from "./checkpointer.ts";
 export * from "./delivery-worker.ts";
 export * from "./log-bounds.ts";
 export * from "./marks.ts";

@@ -1,5 +1,5 @@
 import type { Topic } from "@winnow/contracts";
-import { type ErrorCode, WinnowError } from "@winnow/platform";
+import { type ErrorCode, hasCode, WinnowError } from "@winnow/platform";
 import type { Clock, CommitResult, EventLog, Ids, Refusal, StoredRecord } from "@winnow/ports";
 import { boundsOf } from "./log-bounds.ts";
 
@@ -151,7 +151,9 @@ export class PartitionLoop {
     } catch (error) {
       if (error instanceof ClaimLost) return afterRefusal(error.refused);
       this.#deps.report.trouble(error);
-      if (error instanceof WinnowError) return error.retry === "permanent" ? error : "again";
+      // Records went away below a checkpoint that was saved beside this session: a claim finds it, or raises the alarm.
+      const isOvertaken = session !== null && hasCode(error, "log_offset_trimmed");
+      if (error instanceof WinnowError && !isOvertaken) return error.retry === "permanent" ? error : "again";
       return this.#crashed(session?.position ?? -1, error) ?? "again";
     } finally {
       signal.removeEventListener("abort", hurry);

@@ -11,11 +11,29 @@ import {
   StateMissing,
 } from "@winnow/core";
 import { WinnowError } from "@winnow/platform";
-import type { Clock, CommitMeta, CommitResult, EventLog, Refusal, StoredRecord, WindowStore } from "@winnow/ports";
+import type {
+  CheckpointStore,
+  Clock,
+  CommitMeta,
+  CommitResult,
+  EventLog,
+  Refusal,
+  StagePartition,
+  StoredRecord,
+  WindowStore,
+} from "@winnow/ports";
+import {
+  Checkpointer,
+  type CheckpointReporter,
+  type CheckpointSettings,
+  defaultCheckpointSettings,
+  silentCheckpoints,
+} from "./checkpointer.ts";
 import { Marks } from "./marks.ts";
 import { ClaimLost, checkPosition, type PartitionSession } from "./partition-loop.ts";
 import { Publisher } from "./publisher.ts";
 import { timeOf } from "./record-time.ts";
+import { claimRestored, type RestoredClaim } from "./restore.ts";
 import type { RuleBook } from "./rule-book.ts";
 import { StateCache } from "./state-cache.ts";
 
@@ -38,6 +56,10 @@ export interface StageDependencies {
   readonly facts: ProcessFacts;
   /** States kept in memory per partition. */
   readonly cacheMax: number;
+  /** Durable copies of the states, where the window store may lose them. Without it the window store's commit is one. */
+  readonly checkpoints?: CheckpointStore;
+  readonly checkpointSettings?: Partial<CheckpointSettings>;
+  readonly checkpointReport?: CheckpointReporter;
 }
 
 /**
@@ -62,6 +84,7 @@ export class StageSession<Item> implements PartitionSession {
   readonly #cache: StateCache;
   readonly #marks: Marks;
   readonly #publisher: Publisher;
+  readonly #checkpointer: Checkpointer | null;
   readonly #counters: Counters;
   readonly #logId: string;
   #position: number;
@@ -79,7 +102,7 @@ export class StageSession<Item> implements PartitionSession {
   private constructor(
     opened: { stage: Stage<Item>; partition: number; token: string; logId: string; position: number },
     meta: CommitMeta | null,
-    parts: { cache: StateCache; publisher: Publisher; rules: CompiledRuleSet },
+    parts: { cache: StateCache; publisher: Publisher; checkpointer: Checkpointer | null; rules: CompiledRuleSet },
     deps: StageDependencies,
   ) {
     this.#stage = opened.stage;
@@ -91,6 +114,7 @@ export class StageSession<Item> implements PartitionSession {
     this.#deps = deps;
     this.#cache = parts.cache;
     this.#publisher = parts.publisher;
+    this.#checkpointer = parts.checkpointer;
     this.#rules = parts.rules;
     this.#marks = new Marks(meta?.marks ?? {});
     this.#clock = meta?.clock_ms ?? 0;
@@ -111,7 +135,8 @@ export class StageSession<Item> implements PartitionSession {
     deps: StageDependencies,
   ): Promise<StageSession<Item>> {
     const { partition, token, signal } = at;
-    const claim = await deps.windows.claim({ stage: stage.id, partition }, token);
+    const place = { stage: stage.id, partition };
+    const claim = await claimRestored({ ...place, topic: stage.input }, token, deps);
     const meta = claim.meta;
     const stored = await checkPosition(deps.log, { topic: stage.input, partition }, meta);
     const rules =
@@ -125,7 +150,8 @@ export class StageSession<Item> implements PartitionSession {
     });
     const cache = new StateCache(claim.deadlines, deps.cacheMax, (key) => stage.keepsInMemory(key));
     const opened = { stage, partition, token, logId: stored.log_id, position: stored.position };
-    const session = new StageSession(opened, meta, { cache, publisher, rules }, deps);
+    const checkpointer = checkpointerOf({ at: place, token, signal, claim }, deps);
+    const session = new StageSession(opened, meta, { cache, publisher, checkpointer, rules }, deps);
     if (stage.id === "A") await session.tick();
     return session;
   }
@@ -161,15 +187,20 @@ export class StageSession<Item> implements PartitionSession {
     return this.#ownTick;
   }
 
-  /** What the commit holds is durable. */
+  /** What lies below the checkpoint, or where the window store itself is durable, below the commit. */
   async trimBelow(): Promise<number> {
-    return Promise.resolve(this.#committed);
+    return this.#checkpointer === null ? this.#committed : this.#checkpointer.trimBelow();
   }
 
-  async handOver(): Promise<void> {}
+  async handOver(): Promise<void> {
+    await this.#checkpointer?.finish();
+  }
 
   async verify(): Promise<Refusal["refused"] | null> {
-    if (await this.#deps.windows.verify(this.#where(), this.#token, this.#committed)) return null;
+    if (await this.#deps.windows.verify(this.#where(), this.#token, this.#committed)) {
+      this.#checkpointer?.turn();
+      return null;
+    }
     const why = await this.#deps.windows.load(this.#where(), this.#token, this.#committed, []);
     return "refused" in why ? why.refused : "position";
   }
@@ -329,6 +360,7 @@ export class StageSession<Item> implements PartitionSession {
     this.#cache.committed();
     this.#committed = meta.position;
     this.#unsaved = false;
+    this.#checkpointer?.committed(meta, changes);
     return result;
   }
 
@@ -352,4 +384,23 @@ export class StageSession<Item> implements PartitionSession {
   #where(): { readonly stage: "A" | "B"; readonly partition: number } {
     return { stage: this.#stage.id, partition: this.#partition };
   }
+}
+
+/** None where the window store's commits are durable by themselves. */
+function checkpointerOf(
+  session: {
+    readonly at: StagePartition;
+    readonly token: string;
+    readonly signal: AbortSignal;
+    readonly claim: RestoredClaim;
+  },
+  deps: StageDependencies,
+): Checkpointer | null {
+  const { windows, checkpoints, clock } = deps;
+  if (checkpoints === undefined) return null;
+  const { at, token, signal, claim } = session;
+  const settings = { ...defaultCheckpointSettings, ...deps.checkpointSettings };
+  const report = deps.checkpointReport ?? silentCheckpoints;
+  const parts = { at, token, signal, windows, checkpoints, clock, settings, report };
+  return new Checkpointer(parts, claim.meta, claim.checkpoint);
 }

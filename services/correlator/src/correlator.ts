@@ -8,6 +8,7 @@ import {
   type StageDependencies,
   StageSession,
 } from "@winnow/runtime";
+import { checkpointLog } from "./checkpoint-log.ts";
 
 export interface CorrelatorOptions extends StageDependencies {
   readonly ids: Ids;
@@ -22,7 +23,9 @@ export class Correlator {
   readonly #sets: readonly PartitionSet[];
 
   constructor(options: CorrelatorOptions) {
-    this.#sets = [partitionsOf(dedupStage, options), partitionsOf(correlateStage, options)];
+    const checkpointReport = checkpointLog(options.logger, options.checkpointReport);
+    const logged = { ...options, checkpointReport };
+    this.#sets = [partitionsOf(dedupStage, logged), partitionsOf(correlateStage, logged)];
   }
 
   start(): void {

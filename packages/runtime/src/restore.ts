@@ -1,0 +1,79 @@
+import type { Topic } from "@winnow/contracts";
+import { WinnowError } from "@winnow/platform";
+import type {
+  Checkpoint,
+  CheckpointStore,
+  Claim,
+  CommitMeta,
+  EventLog,
+  StagePartition,
+  StateChange,
+  StateRow,
+  WindowStore,
+} from "@winnow/ports";
+import { ClaimLost, checkPosition } from "./partition-loop.ts";
+
+/** A claim, and the checkpoint that was stored when it was made. */
+export interface RestoredClaim extends Claim {
+  readonly checkpoint: CommitMeta | null;
+}
+
+const scanRows = 1_000;
+
+/** All states of a partition in the window store, in key order, a page at a time. */
+export async function* scanStates(windows: WindowStore, at: StagePartition): AsyncGenerator<readonly StateRow[]> {
+  for (let after: string | null = null; ; ) {
+    const rows = await windows.scan(at, { prefix: "", after, limit: scanRows });
+    if (rows.length > 0) yield rows;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < scanRows) return;
+    after = last.key;
+  }
+}
+
+/**
+ * Claims a partition. A window store that is behind the stored checkpoint, holds nothing, or holds states of another log
+ * (it was emptied, or an older copy was put back) is brought to the checkpoint first, in one fenced commit.
+ * Rejects with the permanent errors of `checkPosition` when the checkpoint does not fit the log.
+ */
+export async function claimRestored(
+  at: StagePartition & { readonly topic: Topic },
+  token: string,
+  stores: { readonly log: EventLog; readonly windows: WindowStore; readonly checkpoints?: CheckpointStore },
+): Promise<RestoredClaim> {
+  const { log, windows, checkpoints } = stores;
+  const place = { stage: at.stage, partition: at.partition };
+  const claim = await windows.claim(place, token);
+  const checkpoint = (await checkpoints?.checkpointMeta(place)) ?? null;
+  if (checkpoint === null) return { ...claim, checkpoint };
+  await checkPosition(log, at, checkpoint);
+  if (!isOlder(claim.meta, checkpoint)) return { ...claim, checkpoint };
+  const stored = (await checkpoints?.loadCheckpoint(place)) ?? null;
+  if (stored === null) throw new WinnowError("store_unavailable", "the checkpoint went away while it was read");
+  return restored({ place, token, windows }, claim.meta, stored);
+}
+
+function isOlder(meta: CommitMeta | null, checkpoint: CommitMeta): boolean {
+  return meta === null || meta.position < checkpoint.position || meta.log_id !== checkpoint.log_id;
+}
+
+/** Replaces the partition's states by the checkpoint's: what it does not have is deleted, and the position moves with it. */
+async function restored(
+  owner: { readonly place: StagePartition; readonly token: string; readonly windows: WindowStore },
+  before: CommitMeta | null,
+  { meta, rows }: Checkpoint,
+): Promise<RestoredClaim> {
+  const { place, token, windows } = owner;
+  const states = new Map<string, StateRow>();
+  for await (const chunk of rows) for (const row of chunk) states.set(row.key, row);
+  const changes: StateChange[] = [...states.values()];
+  for await (const chunk of scanStates(windows, place))
+    for (const { key } of chunk)
+      if (!states.has(key)) changes.push({ key, value: null, deadline_ms: null, changed_at: meta.position });
+  const result = await windows.commit(place, token, before?.position ?? 0, { meta, changes });
+  if ("refused" in result) throw new ClaimLost(result);
+  const deadlines = [...states.values()].flatMap(({ key, deadline_ms }) =>
+    deadline_ms === null ? [] : [{ key, deadline_ms }],
+  );
+  return { meta, deadlines, checkpoint: meta };
+}
