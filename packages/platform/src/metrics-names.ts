@@ -85,6 +85,21 @@ export const metricDefinitions = {
     help: "Durable records that a stage has not committed yet",
     labels: ["stage", "partition"],
   },
+  winnow_spool_records: {
+    kind: "gauge",
+    help: "Records that a receiver keeps until the shared log has taken them",
+    labels: [],
+  },
+  winnow_spool_oldest_seconds: {
+    kind: "gauge",
+    help: "Age of the oldest of them, 0 when there is none",
+    labels: [],
+  },
+  winnow_shipped_records_total: {
+    kind: "counter",
+    help: "Records that the shared log has taken from this receiver, repetitions included",
+    labels: [],
+  },
   winnow_config_last_reload_successful: {
     kind: "gauge",
     help: "1 when the last reload of the configuration was taken, 0 when it was refused",

@@ -22,7 +22,7 @@ export interface WriterOptions {
 }
 
 interface Waiting extends WriterInput {
-  readonly resolve: () => void;
+  readonly resolve: (end: number) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -36,17 +36,22 @@ interface Waiting extends WriterInput {
 export class PartitionWriter {
   readonly #options: WriterOptions;
   #lastSeq: number | null;
+  #confirmedSeq: number;
   #waiting: Waiting[] = [];
   #isRunning = false;
 
   constructor(options: WriterOptions) {
     this.#options = options;
     this.#lastSeq = options.lastSeq;
+    this.#confirmedSeq = options.lastSeq;
   }
 
-  /** Resolves once all chunks are durable. Rejects with the log's WinnowError when none or an unknown part of them is. */
-  append(input: WriterInput): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+  /**
+   * Resolves once all chunks are durable, with the offset behind the last of them. Rejects with the log's WinnowError
+   * when none or an unknown part of them is.
+   */
+  append(input: WriterInput): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.#waiting.push({ ...input, resolve, reject });
     if (!this.#isRunning) {
       this.#isRunning = true;
@@ -75,17 +80,23 @@ export class PartitionWriter {
 
   async #write(batch: readonly Waiting[]): Promise<void> {
     const { log, partition, recoverSeq } = this.#options;
+    let end: number;
     try {
-      this.#lastSeq ??= await recoverSeq();
+      // A log that has let its records go no longer tells what was confirmed.
+      this.#lastSeq ??= Math.max(this.#confirmedSeq, await recoverSeq());
       const records = this.#number(batch, this.#lastSeq);
-      await log.append("alerts", partition, records);
+      end = await log.append("alerts", partition, records);
       this.#lastSeq += records.length;
+      this.#confirmedSeq = this.#lastSeq;
     } catch (error) {
       if (!isDefinite(error)) this.#lastSeq = null;
       for (const { reject } of batch) reject(error);
       return;
     }
-    for (const { resolve } of batch) resolve();
+    for (const { chunks, resolve } of batch) {
+      end += chunks.length;
+      resolve(end);
+    }
   }
 
   #number(batch: readonly Waiting[], lastSeq: number): AppendRecord[] {

@@ -23,6 +23,11 @@ export interface ReceiverOptions {
   readonly limits?: Partial<ReceiverLimits>;
   /** Told after each durable delivery: that an integration is alive. `atMs` is epoch ms. */
   readonly onDelivered?: (integration: string, atMs: number) => void;
+  /**
+   * Waited for once a delivery is durable in `log` and before it is acknowledged. Told the offset behind its last record
+   * for each partition that has any. Must not reject.
+   */
+  readonly afterDurable?: (ends: ReadonlyMap<number, number>) => Promise<void>;
 }
 
 /** How a delivery ended. */
@@ -192,14 +197,19 @@ export class Receiver {
 
   /** Resolves when all partitions have it; rejects when one does not, after all have ended. */
   async #write(intaken: Intaken, receivedMs: number, traceparent: string | undefined): Promise<void> {
+    const { afterDurable } = this.#options;
     const groups = groupByPartition(intaken.items, this.#writers.length);
-    const write = (partition: number, items: readonly Item[]): Promise<void> => {
+    const ends = afterDurable === undefined ? null : new Map<number, number>();
+    const write = (partition: number, items: readonly Item[]): Promise<unknown> => {
       const chunks = intaken.isSmall ? [items] : chunkItems(items, this.limits.recordBytes);
-      return this.#writers[partition]?.append({ chunks, receivedMs, traceparent }) ?? Promise.resolve();
+      const appended = this.#writers[partition]?.append({ chunks, receivedMs, traceparent });
+      if (appended === undefined) return Promise.resolve();
+      return ends === null ? appended : appended.then((end) => ends.set(partition, end));
     };
-    const ends = await Promise.allSettled([...groups].map(([partition, items]) => write(partition, items)));
-    const failed = ends.find((end) => end.status === "rejected");
+    const writes = await Promise.allSettled([...groups].map(([partition, items]) => write(partition, items)));
+    const failed = writes.find((end) => end.status === "rejected");
     if (failed !== undefined) throw failed.reason;
+    if (ends !== null) await afterDurable?.(ends);
   }
 
   #failed(integration: string, error: unknown): Receipt {

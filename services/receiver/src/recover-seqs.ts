@@ -1,10 +1,14 @@
-import type { CommitMeta, EventLog, FactStore, Ids, PartitionStatus, StoredRecord } from "@winnow/ports";
+import type { CommitMeta, EventLog, FactStore, Ids, PartitionBounds, StoredRecord } from "@winnow/ports";
 
 export interface RecoverOptions {
   readonly log: EventLog;
   /** The last commits of stage A: what it has seen needs no reading back. */
   readonly metas: readonly { readonly partition: number; readonly meta: CommitMeta | null }[];
   readonly receiverId: string;
+  /** Looks no further back than this many records; all of them unless given. */
+  readonly recordsMax?: number;
+  /** Looks at records below this offset alone. */
+  readonly below?: number;
 }
 
 const receiverFact = "receiver_id";
@@ -33,11 +37,11 @@ const readBytes = 1024 * 1024;
  * without reading; ticks and other receivers' records may lie in between. Rejects with the log's WinnowError.
  */
 export async function recoverSeq(partition: number, options: RecoverOptions): Promise<number> {
-  const status = await options.log.status("alerts", partition);
+  const bounds = await boundsOf(options.log, partition);
   const meta = options.metas.find((entry) => entry.partition === partition)?.meta ?? null;
-  const floor = floorOf(status, meta);
   const mark = meta?.marks[options.receiverId]?.[0] ?? 0;
-  let end = status.end_offset;
+  let end = Math.min(bounds.end_offset, options.below ?? bounds.end_offset);
+  const floor = Math.max(floorOf(bounds, meta), end - (options.recordsMax ?? end));
   for (let step = firstStep; end > floor; step *= 4) {
     const start = Math.max(floor, end - step);
     const seq = await lastSeqBetween(partition, { start, end }, options);
@@ -47,9 +51,14 @@ export async function recoverSeq(partition: number, options: RecoverOptions): Pr
   return mark;
 }
 
-function floorOf(status: PartitionStatus, meta: CommitMeta | null): number {
-  const seenByA = meta !== null && meta.log_id === status.log_id ? meta.position : 0;
-  return Math.max(status.start_offset, seenByA);
+/** Where the partition of `alerts` begins and ends; counts nothing. Rejects with the log's WinnowError. */
+export async function boundsOf(log: EventLog, partition: number): Promise<PartitionBounds> {
+  return log.bounds === undefined ? log.status("alerts", partition) : log.bounds("alerts", partition);
+}
+
+function floorOf(bounds: PartitionBounds, meta: CommitMeta | null): number {
+  const seenByA = meta !== null && meta.log_id === bounds.log_id ? meta.position : 0;
+  return Math.max(bounds.start_offset, seenByA);
 }
 
 async function lastSeqBetween(
@@ -60,7 +69,8 @@ async function lastSeqBetween(
   let seq: number | null = null;
   let offset = range.start;
   while (offset < range.end) {
-    const records = await options.log.read("alerts", partition, offset, readBytes);
+    const read = await options.log.read("alerts", partition, offset, readBytes);
+    const records = read.filter((record) => record.offset < range.end);
     const last = records.at(-1);
     if (last === undefined) break;
     seq = lastSeqIn(records, options.receiverId) ?? seq;

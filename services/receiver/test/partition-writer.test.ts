@@ -34,7 +34,7 @@ const input = (...ids: string[]) => ({ chunks: ids.map(chunk), receivedMs: 7, tr
 const idsIn = (log: MemoryLog): string[] => log.items().map((item) => (item as { id: string }).id);
 
 /** Resolves with "durable", or with the error's code. */
-async function fateOf(append: Promise<void>): Promise<string> {
+async function fateOf(append: Promise<unknown>): Promise<string> {
   return append.then(
     () => "durable",
     (error: unknown) => (error as { code: string }).code,
