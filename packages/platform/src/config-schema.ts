@@ -207,6 +207,11 @@ const limits = Type.Object(
       description: "Requests not yet on disk; beyond it 503",
     }),
     free_space: byteSize({ default: "256MiB", description: "Left on the data directory's disk; below it 503" }),
+    drain: duration({
+      default: "0s",
+      max: 300_000,
+      description: "How long a stopping process still takes deliveries once it is not ready, for balancers to notice",
+    }),
     commit_interval: duration({
       default: "250ms",
       min: 10,

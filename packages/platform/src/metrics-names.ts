@@ -105,6 +105,23 @@ export const metricDefinitions = {
     help: "1 when the last reload of the configuration was taken, 0 when it was refused",
     labels: [],
   },
+  winnow_scrape_failures_total: {
+    kind: "counter",
+    help: "Parts of this page that a store did not answer for; they show their last values",
+    labels: [],
+  },
+  winnow_kafka_reachable: { kind: "gauge", help: "0 while the last request to Kafka found no answer", labels: [] },
+  winnow_kafka_late_requests_total: {
+    kind: "counter",
+    help: "Requests, fetches too, that Kafka did not answer in time; each cut its connection and was made again",
+    labels: [],
+  },
+  winnow_kafka_lost_connections_total: {
+    kind: "counter",
+    help: "Connections to Kafka that broke while an answer was awaited",
+    labels: [],
+  },
+  winnow_kafka_write_failures_total: { kind: "counter", help: "Appends that Kafka did not take", labels: [] },
   winnow_limit_hits_total: { kind: "counter", help: "How often a named limit was met", labels: ["limit"] },
 } as const satisfies Record<string, Definition>;
 

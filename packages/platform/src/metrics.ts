@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { WinnowError } from "./errors.ts";
 import {
   type ConfiguredLabel,
   type CounterName,
@@ -78,7 +79,10 @@ export class Metrics {
     this.#histograms.get(name)?.observe(seconds);
   }
 
-  /** Called before each scrape, to set what is read from the stores. A rejection fails the scrape. */
+  /**
+   * Called before each scrape, to set what is read from the stores. What a WinnowError keeps from being read shows its
+   * last values and is counted; any other rejection fails the scrape.
+   */
   onScrape(collect: () => Promise<void> | void): void {
     this.#beforeScrape.push(collect);
   }
@@ -89,7 +93,14 @@ export class Metrics {
 
   /** The Prometheus text format. */
   async render(): Promise<string> {
-    for (const collect of this.#beforeScrape) await collect();
+    for (const collect of this.#beforeScrape) {
+      try {
+        await collect();
+      } catch (error) {
+        if (!(error instanceof WinnowError)) throw error;
+        this.add("winnow_scrape_failures_total", {});
+      }
+    }
     return this.#registry.metrics();
   }
 

@@ -117,6 +117,7 @@ async function assemble(beginning: Beginning): Promise<Omit<RunningProcess, "war
     },
     stop: async () => {
       pipeline.receiver?.beginClosing();
+      await clock.sleep(config.limits.drain);
       await shutdown.stop();
     },
   };

@@ -116,6 +116,6 @@ function spoolHealth({ spool, cluster }: Pick<Shared, "spool" | "cluster">): Hea
 
 function logHealth(cluster: Shared["cluster"]): HealthCheck[] {
   if (cluster === null) return [];
-  const ok = cluster.isLogReachable();
+  const ok = cluster.logHealth().reachable;
   return [{ name: "log", ok, detail: ok ? "answers" : "does not answer" }];
 }

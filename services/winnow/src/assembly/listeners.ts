@@ -1,5 +1,5 @@
 import { consoleRoutes, type Desk, type Verdict } from "@winnow/console";
-import type { Config, Shutdown } from "@winnow/platform";
+import { type Config, type Shutdown, WinnowError } from "@winnow/platform";
 import { alertmanagerApi, createHttpServer, receiverLimits, webhookRoutes } from "@winnow/receiver";
 import type { Pipeline } from "../pipeline.ts";
 import { alertReader } from "./alert-reader.ts";
@@ -26,6 +26,8 @@ export interface Listeners {
 
 /** How long open requests may take to end; ms. */
 const closeMs = 15_000;
+/** Pause before a store that did not answer is asked again; ms. */
+const againMs = 1_000;
 
 /** Opens the doors: webhooks, dialects and console on one listener, Alertmanager's API on a second where it is asked for. */
 export async function openListeners(config: Config, parts: ListenerParts): Promise<Listeners> {
@@ -38,7 +40,8 @@ export async function openListeners(config: Config, parts: ListenerParts): Promi
     webhookRoutes(app, receiver);
     alertmanagerApi(app, { receiver, reader, version });
   }
-  await grantToken(await consoleRoutes(app, consoleOptionsOf(config, parts)), parts);
+  const desk = await consoleRoutes(app, consoleOptionsOf(config, parts));
+  await (parts.cluster === null ? grantToken(desk, parts) : grantTokenInTime(desk, parts));
   const url = await app.listen({ host: config.listen.host, port: config.listen.port });
   shutdown.add({ name: "http server", timeoutMs: closeMs, stop: async () => app.close() });
   const own = config.alertmanager_listen;
@@ -57,4 +60,30 @@ async function grantToken(desk: Desk, { token, logger }: Pick<ListenerParts, "to
   if (known === undefined) await desk.tokens.create("installation", ["read", "act", "admin"], token);
   else if (known.revoked_ms !== null)
     logger.warn("the installation's token is revoked; without the file `token` the next start makes another");
+}
+
+/** The same where the store may not answer yet: a receiver takes alerts all the while. */
+async function grantTokenInTime(desk: Desk, parts: ListenerParts): Promise<void> {
+  const stopping = new AbortController();
+  const isGranted = async (): Promise<boolean> => {
+    try {
+      await grantToken(desk, parts);
+      return true;
+    } catch (error) {
+      if (error instanceof WinnowError) return false;
+      throw error;
+    }
+  };
+  if (await isGranted()) return;
+  const again = async (): Promise<void> => {
+    while (!stopping.signal.aborted && !(await isGranted())) await parts.clock.sleep(againMs, stopping.signal);
+  };
+  const granted = again().catch((error: unknown) => {
+    parts.logger.error("the installation's token could not be stored", { error });
+  });
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    await granted;
+  };
+  parts.shutdown.add({ name: "token", timeoutMs: closeMs, stop });
 }

@@ -1,10 +1,11 @@
+import type { KafkaLogHealth } from "@winnow/adapters/log-kafka";
 import { openSegmentLog, type SegmentLog } from "@winnow/adapters/log-segment";
 import { openPostgresIncidentStore } from "@winnow/adapters/store-postgres";
 import { openSqliteIncidentStore } from "@winnow/adapters/store-sqlite";
 import { openSqliteWindowStore } from "@winnow/adapters/windows-sqlite";
 import { type Config, fieldsFirst, type Logger, type Shutdown } from "@winnow/platform";
 import type { CheckpointStore, Clock, EventLog, IncidentStore, JoinStage, WindowStore } from "@winnow/ports";
-import { openCluster } from "../cluster/open-cluster.ts";
+import { openCluster, openClusterSoon } from "../cluster/open-cluster.ts";
 import type { Combination } from "./combination.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { inRole, type Role } from "./roles.ts";
@@ -13,8 +14,7 @@ import { inRole, type Role } from "./roles.ts";
 interface ClusterParts {
   readonly checkpoints: CheckpointStore;
   readonly join: JoinStage;
-  /** Whether the shared log answered last. */
-  readonly isLogReachable: () => boolean;
+  readonly logHealth: () => KafkaLogHealth;
 }
 
 export interface Stores {
@@ -47,9 +47,12 @@ export async function openStores(
 ): Promise<Stores> {
   const { data, combination } = at;
   if (combination.kind === "cluster") {
-    const { log, windows, store, join } = await openCluster(config, combination, parts);
+    // A receiver alone works without the others' servers: its own disk comes first, and they may come later.
+    const isReceiver = parts.roles.every((role) => role === "receiver");
+    const open = isReceiver ? openClusterSoon : openCluster;
+    const { log, windows, store, join } = await open(config, combination, parts);
     const opening = inRole(parts.roles, "receiver", async () => openLog(config, data, parts, config.spool_keep));
-    const cluster = { checkpoints: store, join, isLogReachable: () => log.health().reachable };
+    const cluster = { checkpoints: store, join, logHealth: () => log.health() };
     return { log, windows, store, spool: await opening, cluster };
   }
   const { clock, shutdown } = parts;

@@ -15,6 +15,16 @@ export function watchMetrics(parts: Shared & { readonly destinations: () => read
   );
   metrics.allow("limit", ["open_alerts"]);
   metrics.set("winnow_config_last_reload_successful", {}, 1);
+  const { cluster } = parts;
+  if (cluster !== null) {
+    metrics.onScrape(() => {
+      const { reachable, late, lost, write_failures } = cluster.logHealth();
+      metrics.set("winnow_kafka_reachable", {}, reachable ? 1 : 0);
+      metrics.mirror("winnow_kafka_late_requests_total", {}, late);
+      metrics.mirror("winnow_kafka_lost_connections_total", {}, lost);
+      metrics.mirror("winnow_kafka_write_failures_total", {}, write_failures);
+    });
+  }
   metrics.onScrape(async () => {
     const accounting = await readAccounting(log, windows);
     for (const outcome of outcomes)

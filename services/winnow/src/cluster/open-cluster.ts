@@ -5,6 +5,7 @@ import { type Config, fieldsFirst, hasCode, type Logger, type Shutdown, WinnowEr
 import type { Clock, JoinStage, WindowStore } from "@winnow/ports";
 import type { Combination } from "../assembly/combination.ts";
 import { kafkaAddressOf, kafkaConnectionOf } from "./kafka-address.ts";
+import { latePort } from "./late-port.ts";
 
 export type ClusterAddresses = Extract<Combination, { readonly kind: "cluster" }>;
 
@@ -53,6 +54,54 @@ export async function openCluster(config: Config, at: ClusterAddresses, parts: O
     joinPartitionGroup({ ...connection, groupId: `${topicPrefix}stage-${stage}`, partitions, ...handlers });
   return { log: kafka, windows, store, join };
 }
+
+/** How long a start waits before it goes on without the servers; ms. */
+const soonMs = 3_000;
+
+/** The same, but a server that does not answer soon is waited for in the background; calls until then reject. */
+export async function openClusterSoon(config: Config, at: ClusterAddresses, parts: OpenParts): Promise<ClusterStores> {
+  const opening = openCluster(config, at, parts);
+  const isOpen = await Promise.race([opening.then(() => true), parts.clock.sleep(soonMs).then(() => false)]);
+  if (isOpen) return opening;
+  opening.then(
+    () => {
+      parts.logger.info("the cluster's servers answer now");
+    },
+    (error: unknown) => {
+      if (!parts.signal.aborted) parts.logger.error("the cluster's servers cannot be used", { error });
+    },
+  );
+  const { partitions } = config;
+  const unreachable = { ...noHealth, reachable: false };
+  return {
+    log: latePort(
+      "Kafka",
+      opening.then(({ log }) => log),
+      { partitions, health: () => unreachable },
+    ),
+    windows: latePort(
+      "Redis",
+      opening.then(({ windows }) => windows),
+    ),
+    store: latePort(
+      "Postgres",
+      opening.then(({ store }) => store),
+    ),
+    join: () => {
+      throw new Error("a receiver shares no partitions");
+    },
+  };
+}
+
+const noHealth = {
+  late: 0,
+  lost: 0,
+  produces: 0,
+  records: 0,
+  written_bytes: 0,
+  write_failures: 0,
+  refused: { queue_full: 0, too_large: 0 },
+};
 
 /** `prefix` is ours; the rest is Redis' own. */
 function redisAddressOf(text: string): { readonly url: string; readonly prefix: { readonly prefix?: string } } {

@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLogger } from "@winnow/platform";
 import t from "tap";
@@ -36,4 +36,29 @@ await t.test("the installation's token stays revoked over a restart; without its
   t.not(third.token, first.token);
   t.equal((await ask(`${third.url}/v1/incidents`, third.token)).status, 200);
   await third.stop();
+});
+
+await t.test("a stopping process is not ready, and takes deliveries until the drain is over", async (t) => {
+  const cwd = t.testdir({});
+  writeFileSync(join(cwd, "winnow.yaml"), "version: 1\nlimits: { drain: 2s }\n");
+  const running = await startProcess({
+    file: "winnow.yaml",
+    cwd,
+    env: {},
+    data: "data",
+    listen: "127.0.0.1:0",
+    version: "test",
+    logger: createLogger({ level: "error" }),
+    print: () => undefined,
+  });
+  const stopped = running.stop();
+  t.equal((await fetch(`${running.url}/readyz`)).status, 503);
+  const sent = await fetch(`${running.url}/v1/in/alertmanager`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${running.token}`, "content-type": "application/json" },
+    body: JSON.stringify({ version: "4", alerts: [{ status: "firing", labels: { alertname: "Late" } }] }),
+  });
+  t.equal(sent.status, 202);
+  await stopped;
+  await t.rejects(fetch(`${running.url}/readyz`));
 });
