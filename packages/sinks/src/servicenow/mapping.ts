@@ -91,7 +91,7 @@ export function createFields(content: TicketContent, settings: MappingSettings, 
 /** Decides what brings the ticket to `content`. Fields that people own (group, assignee, title) are left alone. */
 export function planUpdate(record: ServiceNowRecord, content: TicketContent, settings: MappingSettings): Plan {
   if (record.state === states.closed || record.state === states.canceled) {
-    return { kind: isOver(content) ? "nothing" : "gone" };
+    return { kind: isOver(content) || !hasNewEvidence(record, content) ? "nothing" : "gone" };
   }
   const fresh = freshNotes(record, content);
   const fields = withoutEmpty({
@@ -150,13 +150,14 @@ function nextState(record: ServiceNowRecord, content: TicketContent, settings: M
 }
 
 /**
- * A resolved ticket is opened again when Winnow's own incident was, or when an alert joined after the ticket was
- * resolved. Otherwise a person has resolved it there, and that stands.
+ * A resolved ticket is opened again, and a closed one gets a successor, when Winnow's own incident was opened again or an
+ * alert joined after the ticket was resolved; of a ticket closed without that time, when one joined that it does not
+ * show. Otherwise a person has ended it there, and that stands.
  */
 function hasNewEvidence(record: ServiceNowRecord, content: TicketContent): boolean {
   const resolvedMs = Date.parse(`${record.resolved_at.replace(" ", "T")}Z`);
   return freshNotes(record, content).some(
-    (note) => note.kind === "reopened" || (note.kind === "joined" && note.at_ms > resolvedMs),
+    ({ kind, at_ms }) => kind === "reopened" || (kind === "joined" && !(at_ms <= resolvedMs)),
   );
 }
 

@@ -227,13 +227,21 @@ await t.test("a ticket that a person resolved is opened again only by news", asy
   t.equal(planUpdate(shown, ticketContent({ notes: [ticketNote(6, "joined")] }), settings).kind, "nothing");
 });
 
-await t.test("a closed ticket is gone for an open incident and good enough for one that is over", async (t) => {
-  for (const state of ["7", "8"]) {
-    const closed = recordOf(ticketContent(), { state });
-    t.equal(planUpdate(closed, ticketContent(), settings).kind, "gone");
-    t.equal(planUpdate(closed, ticketContent({ incident: { state: "resolved" } }), settings).kind, "nothing");
-  }
-});
+await t.test(
+  "a closed ticket is gone when there is new evidence, and else stays what a person made of it",
+  async (t) => {
+    for (const state of ["7", "8"]) {
+      const closed = recordOf(ticketContent(), { state });
+      const kindAfter = (...notes: ReturnType<typeof ticketNote>[]) =>
+        planUpdate(closed, ticketContent({ notes }), settings).kind;
+      t.equal(kindAfter(ticketNote(5, "joined")), "gone");
+      t.equal(kindAfter(ticketNote(5, "reopened")), "gone");
+      t.equal(kindAfter(), "nothing");
+      t.equal(kindAfter(ticketNote(5, "noted", { text: "x" }), ticketNote(6, "member_resolved")), "nothing");
+      t.equal(planUpdate(closed, ticketContent({ incident: { state: "resolved" } }), settings).kind, "nothing");
+    }
+  },
+);
 
 await t.test("a note is taken for shown by its mark at the start of a line only", async (t) => {
   const content = ticketContent({ notes: [ticketNote(5, "joined")] });
