@@ -5,10 +5,6 @@ export interface RecoverOptions {
   /** The last commits of stage A: what it has seen needs no reading back. */
   readonly metas: readonly { readonly partition: number; readonly meta: CommitMeta | null }[];
   readonly receiverId: string;
-  /** Looks no further back than this many records; all of them unless given. */
-  readonly recordsMax?: number;
-  /** Looks at records below this offset alone. */
-  readonly below?: number;
 }
 
 const receiverFact = "receiver_id";
@@ -28,27 +24,18 @@ export async function recoverSeqs(options: RecoverOptions): Promise<number[]> {
   return Promise.all(partitions.map((partition) => recoverSeq(partition, options)));
 }
 
-/** Records looked at in the first step back from the end; each further step is four times larger. */
-const firstStep = 64;
-const readBytes = 1024 * 1024;
-
 /**
  * Looks back from the end of the log for the receiver's last record. Below stage A's position its mark says the same
  * without reading; ticks and other receivers' records may lie in between. Rejects with the log's WinnowError.
  */
 export async function recoverSeq(partition: number, options: RecoverOptions): Promise<number> {
-  const bounds = await boundsOf(options.log, partition);
+  const { log, receiverId } = options;
+  const bounds = await boundsOf(log, partition);
   const meta = options.metas.find((entry) => entry.partition === partition)?.meta ?? null;
-  const mark = meta?.marks[options.receiverId]?.[0] ?? 0;
-  let end = Math.min(bounds.end_offset, options.below ?? bounds.end_offset);
-  const floor = Math.max(floorOf(bounds, meta), end - (options.recordsMax ?? end));
-  for (let step = firstStep; end > floor; step *= 4) {
-    const start = Math.max(floor, end - step);
-    const seq = await lastSeqBetween(partition, { start, end }, options);
-    if (seq !== null) return Math.max(seq, mark);
-    end = start;
-  }
-  return mark;
+  const mark = meta?.marks[receiverId]?.[0] ?? 0;
+  const range = { start: floorOf(bounds, meta), end: bounds.end_offset };
+  const last = await lastRecordOf(receiverId, { log, partition, ...range });
+  return last === null ? mark : Math.max(last.seq, mark);
 }
 
 /** Where the partition of `alerts` begins and ends; counts nothing. Rejects with the log's WinnowError. */
@@ -61,25 +48,53 @@ function floorOf(bounds: PartitionBounds, meta: CommitMeta | null): number {
   return Math.max(bounds.start_offset, seenByA);
 }
 
-async function lastSeqBetween(
-  partition: number,
-  range: { readonly start: number; readonly end: number },
-  options: RecoverOptions,
-): Promise<number | null> {
-  let seq: number | null = null;
-  let offset = range.start;
-  while (offset < range.end) {
-    const read = await options.log.read("alerts", partition, offset, readBytes);
-    const records = read.filter((record) => record.offset < range.end);
-    const last = records.at(-1);
-    if (last === undefined) break;
-    seq = lastSeqIn(records, options.receiverId) ?? seq;
-    offset = last.offset + 1;
-  }
-  return seq;
+/** A stretch of one partition of `alerts`. */
+export interface Stretch {
+  readonly log: EventLog;
+  readonly partition: number;
+  readonly start: number;
+  /** Behind its last record. */
+  readonly end: number;
 }
 
-function lastSeqIn(records: readonly StoredRecord[], receiverId: string): number | null {
-  const last = records.findLast(({ value }) => value.kind === "events" && value.receiver_id === receiverId);
-  return last?.value.kind === "events" ? last.value.seq : null;
+export interface FoundRecord {
+  readonly receiver_id: string;
+  readonly seq: number;
+  readonly offset: number;
+}
+
+/** Records looked at in the first step back from the end; each further step is four times larger. */
+const firstStep = 64;
+const readBytes = 1024 * 1024;
+
+/** The receiver's last record in the stretch, looked for from its end. Rejects with the log's WinnowError. */
+export async function lastRecordOf(receiverId: string, within: Stretch): Promise<FoundRecord | null> {
+  let { end } = within;
+  for (let step = firstStep; end > within.start; step *= 4) {
+    const start = Math.max(within.start, end - step);
+    const found = await readThrough(receiverId, { ...within, start, end });
+    if (found !== null) return found;
+    end = start;
+  }
+  return null;
+}
+
+async function readThrough(receiverId: string, { log, partition, start, end }: Stretch): Promise<FoundRecord | null> {
+  let found: FoundRecord | null = null;
+  let offset = start;
+  while (offset < end) {
+    const records = await log.read("alerts", partition, offset, readBytes);
+    const last = records.at(-1);
+    if (last === undefined) break;
+    found = lastIn(records, receiverId, end) ?? found;
+    offset = last.offset + 1;
+  }
+  return found;
+}
+
+function lastIn(records: readonly StoredRecord[], receiver_id: string, end: number): FoundRecord | null {
+  const last = records.findLast(
+    ({ offset, value }) => offset < end && value.kind === "events" && value.receiver_id === receiver_id,
+  );
+  return last?.value.kind === "events" ? { receiver_id, seq: last.value.seq, offset: last.offset } : null;
 }

@@ -1,7 +1,7 @@
 import { hasCode, type Logger, WinnowError } from "@winnow/platform";
 import type { AppendRecord, Clock, EventLog, PartitionBounds, StoredRecord } from "@winnow/ports";
+import { findResume } from "./find-resume.ts";
 import { boundsOf } from "./recover-seqs.ts";
-import { resumeOffset } from "./resume-offset.ts";
 import type { ShipMark } from "./ship-marks.ts";
 import { ShipTrouble } from "./ship-trouble.ts";
 import { ShipWaiters } from "./ship-waiters.ts";
@@ -21,6 +21,8 @@ export interface ShipLaneOptions {
 const batchBytes = 1024 * 1024;
 /** How often the shared log is looked at, whether it still has what it took, even while nothing fails. */
 const checkMs = 10_000;
+/** The same before sending to a shared log that was not heard of for so long: no server comes back sooner. */
+const unheardMs = 1_000;
 
 /**
  * Ships one partition of the local log, in order, one append in flight. Nothing is skipped and nothing given up: what
@@ -38,6 +40,8 @@ export class ShipLane {
   #oldestMs: number | null = null;
   /** Monotonic time of the last check; null when the next thing to do is a check. */
   #checkedAt: number | null = null;
+  /** Monotonic time of the last good answer. */
+  #heardAt = 0;
   /** Records that go one by one, since the shared log refused them together. */
   #alone = 0;
 
@@ -110,7 +114,7 @@ export class ShipLane {
     const from = this.#mark.shipped;
     const batch = await this.#read(from, signal);
     if (signal.aborted) return;
-    if (this.#isCheckDue()) {
+    if (this.#isCheckDue(batch.length > 0)) {
       await this.#check();
       if (signal.aborted || this.#mark.shipped !== from) return;
     }
@@ -141,8 +145,10 @@ export class ShipLane {
     over.abort();
   }
 
-  #isCheckDue(): boolean {
-    return this.#checkedAt === null || this.#options.clock.monotonic() - this.#checkedAt >= checkMs;
+  #isCheckDue(isSending: boolean): boolean {
+    const now = this.#options.clock.monotonic();
+    if (this.#checkedAt === null || now - this.#checkedAt >= checkMs) return true;
+    return isSending && now - this.#heardAt >= unheardMs;
   }
 
   /** Does the shared log still hold what it took? Else shipping goes back. */
@@ -150,8 +156,9 @@ export class ShipLane {
     const { shared, partition, clock } = this.#options;
     const bounds = await boundsOf(shared, partition);
     if (await this.#isKept(bounds)) this.#mark = { ...this.#mark, shared_end: bounds.end_offset };
-    else await this.#goBack(bounds, bounds.end_offset);
+    else await this.#goBack(bounds);
     this.#checkedAt = clock.monotonic();
+    this.#heardAt = this.#checkedAt;
   }
 
   async #isKept({ log_id, start_offset, end_offset }: PartitionBounds): Promise<boolean> {
@@ -164,12 +171,12 @@ export class ShipLane {
     return record.value.receiver_id === last.receiver_id && record.value.seq === last.seq;
   }
 
-  /** Ships again from behind the last record that the shared log has below `below`. */
-  async #goBack(bounds: PartitionBounds, below: number): Promise<void> {
+  /** Ships again from behind the last record that the shared log has. */
+  async #goBack(bounds: PartitionBounds): Promise<void> {
     const { logger, partition } = this.#options;
     const was = this.#mark;
-    const offset = await resumeOffset(this.#options, below);
-    this.#mark = { ...was, shipped: offset, last: null, shared_log_id: bounds.log_id, shared_end: bounds.end_offset };
+    const { offset, last } = await findResume(this.#options, bounds);
+    this.#mark = { ...was, shipped: offset, last, shared_log_id: bounds.log_id, shared_end: bounds.end_offset };
     if (was.shared_log_id !== null && offset < was.shipped) {
       const message = "the shared log lost records that it had taken: they are sent again";
       logger.warn(message, { partition, records: was.shipped - offset, from_offset: offset });
@@ -177,7 +184,7 @@ export class ShipLane {
   }
 
   async #ship(batch: readonly StoredRecord[]): Promise<void> {
-    const { shared, partition, onShipped } = this.#options;
+    const { shared, partition, clock, onShipped } = this.#options;
     const records = batch.flatMap(({ value }): AppendRecord[] =>
       value.kind === "events" ? [{ value, events: value.items.length }] : [],
     );
@@ -188,9 +195,11 @@ export class ShipLane {
         return;
       }
       if (first < this.#mark.shared_end) {
-        await this.#goBack(await boundsOf(shared, partition), first);
+        // What this append wrote stands behind a hole, and does not count.
+        await this.#goBack({ ...(await boundsOf(shared, partition)), end_offset: first });
         return;
       }
+      this.#heardAt = clock.monotonic();
       onShipped(records.length);
       this.#sent(records, first);
     }

@@ -25,6 +25,29 @@ await t.test("a delivery is durable before it is answered 202", async (t) => {
   t.same(world.delivered, [["prom", world.clock.now()]]);
 });
 
+await t.test("what must follow the local write is waited for, and told where the delivery ends", async (t) => {
+  const told = Promise.withResolvers<ReadonlyMap<number, number>>();
+  const replicated = Promise.withResolvers<void>();
+  const world = await startWorld({
+    afterDurable: (ends) => {
+      told.resolve(ends);
+      return replicated.promise;
+    },
+  });
+  t.teardown(world.close);
+  let answered = false;
+  const answer = world.post(alerts("a", "b", "c", "d", "e", "f", "g", "h")).then((it) => {
+    answered = true;
+    return it;
+  });
+  const ends = await told.promise;
+  t.same(new Set(ends.keys()), new Set(world.log.appends));
+  for (const [partition, end] of ends) t.equal(end, world.log.values(partition).length);
+  t.notOk(answered);
+  replicated.resolve();
+  t.equal((await answer).status, 202);
+});
+
 await t.test("a batch makes one record per partition, with the sender's delivery id", async (t) => {
   const world = await startWorld();
   t.teardown(world.close);

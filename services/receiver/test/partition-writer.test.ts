@@ -182,3 +182,22 @@ await t.test("whatever fails, seqs rise by one and everything confirmed is there
   );
   await fc.assert(property, { numRuns: 100 });
 });
+
+await t.test("an append tells the offset behind its last record", async (t) => {
+  const log = new MemoryLog(1);
+  const writer = writerOf(log);
+  t.equal(await writer.append(input("a")), 1);
+  const ends = await Promise.all([writer.append(input("b", "c")), writer.append(input("d"))]);
+  t.same(ends, [3, 4]);
+});
+
+await t.test("a log that has let its records go does not make the numbers begin again", async (t) => {
+  const log = new MemoryLog(1);
+  const writer = writerOf(log, 7);
+  await writer.append(input("a"));
+  log.trimTo(1);
+  log.failNext("unknown_lost");
+  await fateOf(writer.append(input("b")));
+  await writer.append(input("c"));
+  t.same(log.seqs(0), [8, 9]);
+});

@@ -15,11 +15,15 @@ export type Fault =
 export class MemoryLog implements EventLog {
   readonly partitions: number;
   readonly appends: number[] = [];
+  /** Offsets that trims were asked for, by partition. */
+  readonly trims = new Map<number, number>();
+  logId = "log-1";
   readonly #records: StoredRecord[][];
   readonly #faults: Fault[] = [];
   #held: Promise<void> | null = null;
   #release: () => void = () => undefined;
   #startOffset = 0;
+  readonly #waiters = new Set<() => void>();
   /** Called when an append begins. */
   onAppend: (partition: number) => void = () => undefined;
 
@@ -79,17 +83,19 @@ export class MemoryLog implements EventLog {
     const stored = this.#records[partition] ?? [];
     const first = stored.length;
     for (const value of values) stored.push({ offset: stored.length, appended_ms: 0, value });
+    for (const wake of this.#waiters) wake();
     if (fault === "unknown_written") throw new WinnowError("log_unknown", "injected");
     return first;
   }
 
   async status(_topic: Topic, partition: number): Promise<PartitionStatus> {
     const end_offset = this.#records[partition]?.length ?? 0;
-    return { log_id: "log-1", start_offset: this.#startOffset, end_offset, events: 0 };
+    return { log_id: this.logId, start_offset: this.#startOffset, end_offset, events: 0 };
   }
 
   async read(_topic: Topic, partition: number, offset: number, maxBytes: number): Promise<readonly StoredRecord[]> {
     if (offset < this.#startOffset) throw new WinnowError("log_offset_trimmed", "injected");
+    if (offset > (this.#records[partition]?.length ?? 0)) throw new WinnowError("log_offset_beyond_end", "injected");
     const found: StoredRecord[] = [];
     let bytes = 0;
     for (const record of (this.#records[partition] ?? []).slice(offset)) {
@@ -100,11 +106,22 @@ export class MemoryLog implements EventLog {
     return found;
   }
 
-  wait(): Promise<boolean> {
-    return Promise.resolve(false);
+  wait(_topic: Topic, partition: number, offset: number, signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const isThere = offset < (this.#records[partition]?.length ?? 0);
+        if (!isThere && !signal.aborted) return;
+        this.#waiters.delete(look);
+        resolve(isThere && !signal.aborted);
+      };
+      this.#waiters.add(look);
+      signal.addEventListener("abort", look, { once: true });
+      look();
+    });
   }
 
-  trim(): Promise<void> {
+  trim(_topic: Topic, partition: number, offset: number): Promise<void> {
+    this.trims.set(partition, offset);
     return Promise.resolve();
   }
 

@@ -48,6 +48,7 @@ export interface WorldOptions {
   readonly log?: MemoryLog;
   readonly logger?: Logger;
   readonly lastSeqs?: readonly number[];
+  readonly afterDurable?: (ends: ReadonlyMap<number, number>) => Promise<void>;
   readonly routes?: (app: FastifyInstance, receiver: Receiver) => void;
 }
 
@@ -74,6 +75,7 @@ export async function startWorld(options: WorldOptions = {}) {
     logger: options.logger ?? silentLogger(),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     onDelivered: (name, at) => delivered.push([name, at]),
+    ...(options.afterDurable === undefined ? {} : { afterDurable: options.afterDurable }),
   });
   const app = createHttpServer({ ...receiverLimits, ...options.limits });
   (options.routes ?? webhookRoutes)(app, receiver);
