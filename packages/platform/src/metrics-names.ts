@@ -110,6 +110,16 @@ export const metricDefinitions = {
     help: "Parts of this page that a store did not answer for; they show their last values",
     labels: [],
   },
+  winnow_checkpoints_total: {
+    kind: "counter",
+    help: "Checkpoints of partitions' states saved in the incident store",
+    labels: ["stage"],
+  },
+  winnow_checkpoint_failures_total: {
+    kind: "counter",
+    help: "Checkpoints that could not be saved or found; they are tried again",
+    labels: ["stage"],
+  },
   winnow_kafka_reachable: { kind: "gauge", help: "0 while the last request to Kafka found no answer", labels: [] },
   winnow_kafka_late_requests_total: {
     kind: "counter",

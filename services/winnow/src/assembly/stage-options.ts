@@ -1,10 +1,10 @@
 import { hash } from "node:crypto";
 import type { CorrelatorOptions } from "@winnow/correlator";
 import type { Config, Logger, Metrics } from "@winnow/platform";
-import type { Clock, IncidentStore } from "@winnow/ports";
+import type { Clock, IncidentStore, StagePartition } from "@winnow/ports";
 import { type ReceiverLimits, receiverLimits } from "@winnow/receiver";
 import type { RouterDestination, RouterOptions } from "@winnow/router";
-import type { LoopSettings, ProcessFacts, RuleBook } from "@winnow/runtime";
+import type { CheckpointReporter, LoopSettings, ProcessFacts, RuleBook } from "@winnow/runtime";
 import type { Stores } from "./open-stores.ts";
 import { randomIds, sha256 } from "./platform-parts.ts";
 import type { RecordedFeed } from "./recorded-feed.ts";
@@ -40,7 +40,30 @@ export function correlatorOptionsOf(config: Config, shared: Shared, facts: Proce
     cacheMax: statesInMemory,
     settings: loopSettings(config),
     facts,
-    ...(cluster === null ? {} : { checkpoints: cluster.checkpoints, join: cluster.join }),
+    ...(cluster === null
+      ? {}
+      : { checkpoints: cluster.checkpoints, checkpointReport: checkpointReporter(shared), join: cluster.join }),
+  };
+}
+
+/** Counts every checkpoint, and says once that a partition's fail, and once that they are saved again. */
+function checkpointReporter({ metrics, logger }: Pick<Shared, "metrics" | "logger">): CheckpointReporter {
+  const failing = new Set<string>();
+  const nameOf = ({ stage, partition }: StagePartition): string => `${stage}/${partition}`;
+  return {
+    saved: (at) => {
+      metrics.add("winnow_checkpoints_total", { stage: at.stage });
+      if (failing.delete(nameOf(at))) logger.info("checkpoints are saved again", { ...at });
+    },
+    failed: (at, error) => {
+      metrics.add("winnow_checkpoint_failures_total", { stage: at.stage });
+      if (failing.has(nameOf(at))) return;
+      failing.add(nameOf(at));
+      logger.warn("a checkpoint could not be saved; it is tried again, and the log keeps what it needs", {
+        ...at,
+        error,
+      });
+    },
   };
 }
 
