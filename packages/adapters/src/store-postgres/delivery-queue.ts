@@ -1,6 +1,6 @@
 import type { DeliveryQueue, DeliveryRow } from "@winnow/ports";
+import { urgentFirst } from "../delivery-rules/index.ts";
 import { deliveryColumns, rowOfDelivery, type StoredDelivery } from "./delivery-rows.ts";
-import { urgentFirst } from "./delivery-rules.ts";
 import { settler } from "./delivery-settle.ts";
 import type { Postgres } from "./engine/postgres.ts";
 

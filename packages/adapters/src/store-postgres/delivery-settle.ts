@@ -1,7 +1,7 @@
 import { assert } from "@winnow/platform";
 import type { DeliveryKey, DeliveryQueue, DeliveryUpdate } from "@winnow/ports";
+import { type Attempt, ended } from "../delivery-rules/index.ts";
 import type { StoredDelivery } from "./delivery-rows.ts";
-import { type Attempt, ended } from "./delivery-rules.ts";
 import type { Postgres, Statements } from "./engine/postgres.ts";
 import type { Value } from "./engine/values.ts";
 import { insertTimeline } from "./timeline.ts";

@@ -1,5 +1,5 @@
 import type { DeliveryWish } from "@winnow/ports";
-import { firstSchedule, type Schedule, wished } from "./delivery-rules.ts";
+import { firstSchedule, type Schedule, wished } from "../delivery-rules/index.ts";
 import { arraysOf, type Column, chunksOf, inputOf } from "./engine/columns.ts";
 import type { Statements } from "./engine/postgres.ts";
 

@@ -1,4 +1,5 @@
 import type { DeliveryRow } from "@winnow/ports";
+import { deliveryOf } from "../delivery-rules/index.ts";
 
 export const deliveryColumns =
   "incident_id, destination, generation, delivery_state, desired_version, applied_version, applied_seq, remote_id, " +
@@ -11,24 +12,6 @@ export interface StoredDelivery extends Omit<DeliveryRow, "last_error"> {
 
 /** A row with exactly the port's fields, whatever else was selected beside them. */
 export function rowOfDelivery(stored: StoredDelivery): DeliveryRow {
-  return {
-    incident_id: stored.incident_id,
-    destination: stored.destination,
-    generation: stored.generation,
-    delivery_state: stored.delivery_state,
-    desired_version: stored.desired_version,
-    applied_version: stored.applied_version,
-    applied_seq: stored.applied_seq,
-    remote_id: stored.remote_id,
-    remote_url: stored.remote_url,
-    attempts: stored.attempts,
-    due_ms: stored.due_ms,
-    sent_ms: stored.sent_ms,
-    sent_version: stored.sent_version,
-    sent_seq: stored.sent_seq,
-    priority: stored.priority,
-    lease_token: stored.lease_token,
-    lease_until_ms: stored.lease_until_ms,
-    last_error: stored.last_error === null ? null : (JSON.parse(stored.last_error) as DeliveryRow["last_error"]),
-  };
+  const { last_error: error } = stored;
+  return deliveryOf(stored, error === null ? null : (JSON.parse(error) as DeliveryRow["last_error"]));
 }

@@ -1,5 +1,8 @@
+/**
+ * How deliveries are scheduled, for the incident stores on every database. Pure, and without imports that a store's
+ * thread would have to load.
+ */
 import type { DeliveryState, Priority } from "@winnow/contracts";
-import { assert } from "@winnow/platform";
 import type { DeliveryRow, DeliveryUpdate, DeliveryWish } from "@winnow/ports";
 
 /** Priorities as deliveries are leased. */
@@ -85,6 +88,30 @@ export function ended(attempt: Attempt, update: DeliveryUpdate, nowMs: number): 
   };
 }
 
+/** A delivery as a store holds it, its error aside, with exactly the port's fields. */
+export function deliveryOf(stored: Omit<DeliveryRow, "last_error">, lastError: DeliveryRow["last_error"]): DeliveryRow {
+  return {
+    incident_id: stored.incident_id,
+    destination: stored.destination,
+    generation: stored.generation,
+    delivery_state: stored.delivery_state,
+    desired_version: stored.desired_version,
+    applied_version: stored.applied_version,
+    applied_seq: stored.applied_seq,
+    remote_id: stored.remote_id,
+    remote_url: stored.remote_url,
+    attempts: stored.attempts,
+    due_ms: stored.due_ms,
+    sent_ms: stored.sent_ms,
+    sent_version: stored.sent_version,
+    sent_seq: stored.sent_seq,
+    priority: stored.priority,
+    lease_token: stored.lease_token,
+    lease_until_ms: stored.lease_until_ms,
+    last_error: lastError,
+  };
+}
+
 function scheduleAfter(
   attempt: Attempt,
   update: DeliveryUpdate,
@@ -103,7 +130,7 @@ function scheduleAfter(
     }
     case "due":
     case "unknown": {
-      assert(update.successor !== true, "the generation before a successor is over");
+      if (update.successor === true) throw new Error("assertion failed: the generation before a successor is over");
       const dueMs = update.due_ms ?? nowMs;
       return { delivery_state: state, due_ms: dueMs, not_before_ms: state === "due" ? dueMs : null };
     }
