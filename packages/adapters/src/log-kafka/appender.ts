@@ -5,6 +5,7 @@ import type { Cluster, Place } from "./cluster.ts";
 import { accept, code, isRefusal, KafkaRefusal, LinkFailure, textOf } from "./failures.ts";
 import { Lane } from "./lane.ts";
 import type { Link } from "./link.ts";
+import { latest, listOffset } from "./list-offset.ts";
 import { persist } from "./persist.ts";
 import { type EncodedRecord, encodeBatch, encodeRecord } from "./records.ts";
 import { produceRequest } from "./requests.ts";
@@ -77,6 +78,8 @@ export class Appender {
   /** Appends at the head of the queue that go one by one, since the broker refused them together. */
   #alone = 0;
   #producer: ProducerId | null = null;
+  /** The end behind what was acknowledged last, and the connection over which the log was last seen to have it. */
+  #known: { readonly end: number; readonly link: Link } | null = null;
   #running: Promise<void> | null = null;
   /** Refuses every append until the callers of a failed group know of it, so that none of theirs is skipped. */
   #refusing: WinnowError | null = null;
@@ -216,6 +219,7 @@ export class Appender {
     { link, place, doubt }: { link: Link; place: Place; doubt: { maybeDone: boolean } },
   ): Promise<number> {
     const { topic, partition, clock, cluster } = this.#options;
+    await this.#checkEnd(link);
     const producer = (this.#producer ??= await newProducer(link));
     const batch = await encodeBatch(records, {
       producerId: producer.id,
@@ -231,6 +235,7 @@ export class Appender {
     try {
       const { baseOffset } = accept(await link.send(request));
       producer.next += records.length;
+      this.#known = { end: baseOffset + records.length, link };
       if (producer.next > sequenceMax / 2) this.#producer = null;
       return baseOffset;
     } catch (error) {
@@ -241,6 +246,21 @@ export class Appender {
       // Passes at the next try, with a new producer.
       throw new KafkaRefusal(code.coordinatorLoading, error.message);
     }
+  }
+
+  /**
+   * A broker that comes back may have lost what it acknowledged. Nothing is written behind the hole before the caller
+   * has heard of it, once.
+   */
+  async #checkEnd(link: Link): Promise<void> {
+    const known = this.#known;
+    if (known === null || known.link === link) return;
+    const end = await listOffset(link, this.#options, latest);
+    this.#known = end < known.end ? null : { end: known.end, link };
+    if (this.#known !== null) return;
+    const { topic, partition } = this.#options;
+    const message = `${topic} partition ${partition} ends at ${end}, but was acknowledged up to ${known.end}: Kafka lost records`;
+    throw new WinnowError("log_unknown", message, { fields: { topic, partition, end, acknowledged_end: known.end } });
   }
 
   #failure(error: unknown, maybeDone: boolean, size: { readonly count: number; readonly bytes: number }): WinnowError {

@@ -4,6 +4,7 @@ import type { Cluster } from "./cluster.ts";
 import { accept, code, isRefusal, KafkaRefusal, textOf } from "./failures.ts";
 import type { KafkaBroker } from "./kafkajs.ts";
 import { Lane } from "./lane.ts";
+import { earliest, latest, listOffset } from "./list-offset.ts";
 import { persist } from "./persist.ts";
 import { type Chunk, decodeBatches } from "./records.ts";
 import { type Fetched, fetchRequest } from "./requests.ts";
@@ -17,10 +18,6 @@ export interface FetcherOptions {
   /** Aborted when the log closes. */
   readonly closing: AbortSignal;
 }
-
-/** What ListOffsets takes instead of a time. */
-const earliest = -2;
-const latest = -1;
 
 const fetchBytesMax = 2 ** 31 - 1;
 
@@ -99,17 +96,17 @@ export class Fetcher {
     }
   }
 
+  /** Tells whether the connection that is open now still is: what was read over another may be gone. */
+  watch(): () => boolean {
+    return this.#lane.watch();
+  }
+
   close(): void {
     this.#lane.close();
   }
 
   #listOffset(timestamp: number): Promise<number> {
-    const { topic, partition } = this.#options;
-    return this.#lane.attempt(async (link) => {
-      const topics = [{ topic, partitions: [{ partition, timestamp }] }];
-      const { responses } = await link.call((broker) => broker.listOffsets({ isolationLevel: 0, topics }));
-      return Number(responses[0]?.partitions[0]?.offset);
-    });
+    return this.#lane.attempt((link) => listOffset(link, this.#options, timestamp));
   }
 
   /** Why an offset is out of range. A log that seems to end too early is asked twice, once with fresh metadata. */

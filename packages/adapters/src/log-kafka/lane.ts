@@ -38,6 +38,12 @@ export class Lane {
     }
   }
 
+  /** Returns what tells whether the connection of now is still open. */
+  watch(): () => boolean {
+    const link = this.#link;
+    return () => link !== null && link === this.#link && link.isOpen;
+  }
+
   /** Cuts the connection: a request under way fails. */
   close(): void {
     this.#isClosed = true;

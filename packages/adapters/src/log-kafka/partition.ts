@@ -78,8 +78,8 @@ export class Partition {
       clock: parts.given.clock,
       pollMs: parts.given.pollMs ?? options.pollMsDefault,
       closing: parts.closing,
-      arrived: (from, chunk) => {
-        this.#reader.offer(from, chunk);
+      arrived: (from, chunk, isCurrent) => {
+        this.#reader.offer(from, chunk, isCurrent);
       },
     });
   }

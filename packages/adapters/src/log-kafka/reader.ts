@@ -6,6 +6,8 @@ import { type Chunk, parseRecord } from "./records.ts";
 /** Records from `from` on, the newest that were fetched. */
 interface Held extends Chunk {
   readonly from: number;
+  /** False once the connection that brought them is gone: a broker that comes back may have lost them. */
+  readonly isCurrent: () => boolean;
 }
 
 export interface ReaderOptions {
@@ -35,8 +37,8 @@ export class Reader {
   }
 
   /** Records that somebody else fetched. */
-  offer(from: number, chunk: Chunk): void {
-    this.#held = { from, ...chunk };
+  offer(from: number, chunk: Chunk, isCurrent: () => boolean): void {
+    this.#held = { from, ...chunk, isCurrent };
   }
 
   /** Records are gone: nothing that was held is served any more. */
@@ -57,14 +59,14 @@ export class Reader {
 
   #holding(offset: number): Held | null {
     const held = this.#held;
-    return held !== null && held.from <= offset && offset < held.next ? held : null;
+    return held !== null && held.from <= offset && offset < held.next && held.isCurrent() ? held : null;
   }
 
   async #fetch(from: number, maxBytes: number): Promise<Held> {
     const { fetcher, ends } = this.#options;
     const chunk = await fetcher.chunk(from, maxBytes);
     ends.reached(Math.max(chunk.highWatermark, chunk.next));
-    const held = { from, records: chunk.records, next: chunk.next };
+    const held = { from, records: chunk.records, next: chunk.next, isCurrent: fetcher.watch() };
     if (chunk.next > from) this.#held = held;
     return held;
   }

@@ -12,8 +12,8 @@ export interface TailOptions {
   readonly clock: Clock;
   readonly pollMs: number;
   readonly closing: AbortSignal;
-  /** New records, and the offset that was asked for. */
-  readonly arrived: (from: number, chunk: Chunk) => void;
+  /** New records, and the offset that was asked for. `isCurrent`: the connection that brought them is still open. */
+  readonly arrived: (from: number, chunk: Chunk, isCurrent: () => boolean) => void;
 }
 
 const pollBytes = 1024 * 1024;
@@ -59,7 +59,7 @@ export class Tail {
     if (!ends.isAwaited) return;
     const { batches, highWatermark } = await fetcher.fetchOnce(from, { maxBytes: pollBytes, maxWaitMs: pollMs });
     const chunk = await decodeBatches(batches, from);
-    if (chunk.records.length > 0) arrived(from, chunk);
+    if (chunk.records.length > 0) arrived(from, chunk, fetcher.watch());
     ends.reached(Math.max(highWatermark, chunk.next));
   }
 }
