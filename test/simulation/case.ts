@@ -10,6 +10,8 @@ export interface CaseOptions {
   readonly seed: number;
   /** `calm`: nothing goes wrong. `random`: everything does, by the seed. Else one fault at one operation. */
   readonly faults: "calm" | "random" | { readonly at: number; readonly kind: OperationFault };
+  /** As a cluster: receivers ship to a shared log, checkpoints are kept, what they cover is trimmed, clocks differ. */
+  readonly scaleOut?: boolean;
   readonly tampering?: Tampering;
   readonly trace?: (line: string) => void;
 }
@@ -38,7 +40,7 @@ const horizonMs = { brief: 12_000, long: 120_000 };
 export async function runCase(options: CaseOptions): Promise<CaseResult> {
   const { seed, faults } = options;
   const random = faults === "random";
-  const cluster = new Cluster({ seed, tampering: options.tampering ?? untampered, ...shapeOf(seed, random) });
+  const cluster = new Cluster({ seed, tampering: options.tampering ?? untampered, ...shapeOf(options) });
   const outside = new Outside(cluster);
   const chaos = new Chaos(cluster, outside);
   const operations: { name: string; effect: boolean }[] = [];
@@ -54,6 +56,7 @@ export async function runCase(options: CaseOptions): Promise<CaseResult> {
   else cluster.operations.plan = faultAt(faults.at, faults.kind);
   const scenario = scenarioOf(seed, random ? "long" : "brief");
   schedule(cluster, outside, scenario);
+  if (options.scaleOut === true) loseWindows(cluster);
   cluster.startAll();
   await cluster.time.runUntil(startMs + scenario.untilMs);
   if (random) chaos.end();
@@ -75,17 +78,33 @@ export async function runCase(options: CaseOptions): Promise<CaseResult> {
   };
 }
 
-/** One process of each kind, as on a laptop; in rough runs also two, and receivers that ship. */
-function shapeOf(seed: number, random: boolean) {
+/** One process of each kind, as on a laptop; in rough runs also two of them, and the whole as a cluster. */
+function shapeOf({ seed, faults, scaleOut }: CaseOptions) {
+  const random = faults === "random";
   const many = random ? 1 + (seed % 2) : 1;
-  const ships = random && seed % 4 >= 2;
-  return { correlators: many, routers: many, receivers: ships ? 2 : 1, ships, routerAlone: many === 1 };
+  const shared = scaleOut ?? (random && seed % 4 >= 2);
+  return { correlators: many, routers: many, receivers: shared ? 2 : 1, scaleOut: shared, routerAlone: many === 1 };
 }
 
 function tracer(cluster: Cluster, write: (line: string) => void): (line: string) => void {
   return (line) => {
     write(`${String(cluster.time.now - startMs).padStart(7)} ${line}`);
   };
+}
+
+/** Even a calm cluster shows how it restores: its window store is emptied once, and once put back from an older copy. */
+function loseWindows({ time, windows, counts }: Cluster): void {
+  time.after(4_000, () => {
+    const backup = windows.snapshot();
+    time.after(2_000, () => {
+      counts.add("windows_emptied");
+      windows.restore(null);
+    });
+    time.after(6_500, () => {
+      counts.add("windows_rewound");
+      windows.restore(backup);
+    });
+  });
 }
 
 function schedule(cluster: Cluster, outside: Outside, scenario: ReturnType<typeof scenarioOf>): void {

@@ -1,4 +1,12 @@
-import { calmVendor, newReceiverDisk, randomFaults, type VendorMoods, type WindowSnapshot } from "@winnow/testkit";
+import {
+  calmVendor,
+  type FaultPlan,
+  newReceiverDisk,
+  type Random,
+  randomFaults,
+  type VendorMoods,
+  type WindowSnapshot,
+} from "@winnow/testkit";
 import type { Cluster, Role } from "./cluster.ts";
 import { partitions, troubleMs } from "./scenario.ts";
 import type { Outside } from "./senders.ts";
@@ -11,6 +19,8 @@ export interface Roughness {
   readonly worldFaults: number;
   /** Probability that the power fails soon after a process crashed. */
   readonly cutAfterCrash: number;
+  /** Share of checkpoints that are written long after their saver heard of a time-out. */
+  readonly lateSaves: number;
   readonly moods: VendorMoods;
 }
 
@@ -18,12 +28,30 @@ export const rough: Roughness = {
   faultRate: 0.012,
   worldFaults: 9,
   cutAfterCrash: 0.05,
+  lateSaves: 0,
   moods: { lateCommit: 0.12, cutReply: 0.12, slowConnect: 0.06, closes: 0.15 },
 };
 
 const cutAfterCrashMs = [300, 4_000] as const;
 const zombieSleepsMs = [200, 6_000] as const;
+const handOverMs = 8_000;
 const zombieLivesMs = [500, 5_000] as const;
+
+function planOf(random: Random, { faultRate, lateSaves }: Roughness): FaultPlan {
+  const plan = randomFaults(random, faultRate);
+  if (lateSaves === 0) return plan;
+  return {
+    next: (operation) =>
+      operation.name === "checkpoints.save" && random.chance(lateSaves) ? "lands_late" : plan.next(operation),
+  };
+}
+
+interface Move {
+  readonly kind: "correlator" | "router";
+  readonly before: Role;
+  readonly after: Role;
+  readonly partition: number;
+}
 
 /** Faults of the world at random moments, until the trouble is over. */
 export class Chaos {
@@ -40,7 +68,7 @@ export class Chaos {
 
   begin(roughness: Roughness): void {
     const { random, time, operations, vendor } = this.#cluster;
-    operations.plan = randomFaults(random.fork(), roughness.faultRate);
+    operations.plan = planOf(random.fork(), roughness);
     vendor.moods = roughness.moods;
     operations.onCrash = (process) => {
       this.#cluster.crash(process);
@@ -60,9 +88,11 @@ export class Chaos {
       () => this.#zombie(),
       () => this.#zombie(),
       () => this.#rebalance(),
+      () => this.#handOver(),
       () => this.#rewind(),
       () => this.#rewind(),
       () => this.#empty(),
+      () => this.#loseCommits(),
       () => this.#restoreReceiver(),
     ] as const;
     for (let n = 0; n < roughness.worldFaults; n += 1) {
@@ -132,18 +162,55 @@ export class Chaos {
     });
   }
 
+  /** A partition changes its owner, who need not have let go of it. */
   #rebalance(): void {
-    const { random, counts, owners } = this.#cluster;
+    const moved = this.#move();
+    if (moved === null) return;
+    this.#cluster.counts.add("rebalance");
+    void this.#cluster.disown(moved.before, moved.partition);
+    this.#cluster.own(moved.after, moved.partition);
+  }
+
+  /** As a group does it: the next owner waits until the partition is let go of, but not for ever. */
+  #handOver(): void {
+    const moved = this.#move();
+    if (moved === null) return;
+    const { counts, time, owners } = this.#cluster;
+    counts.add("hand_over");
+    let waits = true;
+    const take = (): void => {
+      const stillIts = owners[moved.kind][moved.partition] === moved.after.index;
+      if (waits && stillIts && !this.#cluster.owns(moved.after, moved.partition))
+        this.#cluster.own(moved.after, moved.partition);
+      waits = false;
+    };
+    void this.#cluster.disown(moved.before, moved.partition).then(take);
+    time.after(handOverMs, take);
+  }
+
+  /** Picks a partition and another owner for it, from now on. */
+  #move(): Move | null {
+    const { random, owners } = this.#cluster;
     const kind = random.pick(["correlator", "router"] as const);
     const roles = this.#cluster.rolesOf(kind);
     const partition = random.between(0, partitions - 1);
     const before = roles[owners[kind][partition] ?? 0];
     const after = roles[random.between(0, roles.length - 1)];
-    if (before === undefined || after === undefined || before === after) return;
-    counts.add("rebalance");
+    if (before === undefined || after === undefined || before === after) return null;
     owners[kind][partition] = after.index;
-    this.#cluster.disown(before, partition);
-    this.#cluster.own(after, partition);
+    return { kind, before, after, partition };
+  }
+
+  /** The window store loses what it was told last, as one that syncs once a second does in a crash. */
+  #loseCommits(): void {
+    const { random, counts, windows, time, operations } = this.#cluster;
+    const before = windows.snapshot();
+    time.after(random.between(50, 1_000), () => {
+      if (this.#over) return;
+      counts.add("windows_lost_commits");
+      operations.trace?.("   ** the window store loses its last commits");
+      windows.restore(before);
+    });
   }
 
   #rewind(): void {

@@ -1,17 +1,21 @@
 import type { CompiledRuleSet, Stage } from "@winnow/core";
 import { WinnowError } from "@winnow/platform";
-import type { Ids } from "@winnow/ports";
+import type { Ids, WindowStore } from "@winnow/ports";
 import {
+  type CheckpointSettings,
   DeliveryWorker,
   type LoopSettings,
   PartitionLoop,
   type PartitionSession,
   RecordSession,
   type RuleBook,
+  type StageDependencies,
   StageSession,
 } from "@winnow/runtime";
 import {
+  CheckpointTables,
   FaultCounts,
+  FaultyCheckpointStore,
   FaultyEventLog,
   FaultyIncidentStore,
   FaultyWindowStore,
@@ -23,6 +27,7 @@ import {
   Random,
   type ReceiverDisk,
   ReceiverModel,
+  soundCheckpoints,
   soundDisk,
   soundWindows,
   Vendor,
@@ -30,6 +35,7 @@ import {
   VirtualTime,
   WindowTables,
 } from "@winnow/testkit";
+import { wrapped } from "./breaks/wrapped.ts";
 import { initialRules, partitions, ruleSets, sha256, startMs } from "./scenario.ts";
 import { stageA, stageB } from "./stages.ts";
 import type { Tampering } from "./tampering.ts";
@@ -39,8 +45,11 @@ export interface ClusterOptions {
   readonly correlators: number;
   readonly routers: number;
   readonly receivers: number;
-  /** Receivers keep a log of their own and ship it; false: the log is theirs, as in the embedded mode. */
-  readonly ships: boolean;
+  /**
+   * Receivers keep a log of their own and ship it to a shared one, whose records tell their age; checkpoints are kept,
+   * and trimmed is what they cover; machines' clocks differ. False: as in the embedded mode, on one machine.
+   */
+  readonly scaleOut: boolean;
   /** A starting router takes itself for the only one, as in the embedded mode. */
   readonly routerAlone: boolean;
   readonly tampering: Tampering;
@@ -56,8 +65,16 @@ export interface Role {
   readonly index: number;
   process: VirtualProcess | null;
   receiver: ReceiverModel | null;
-  /** Stops the loops of a partition in good order: `A.0` and so on. */
-  readonly loops: Map<string, AbortController>;
+  /** How far its machine's clock runs ahead, ms. */
+  readonly skewMs: number;
+  /** The loops that run partitions: `A.0` and so on. */
+  readonly loops: Map<string, RunningLoop>;
+}
+
+interface RunningLoop {
+  /** Stops it in good order. */
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
 }
 
 const settings: LoopSettings = {
@@ -65,9 +82,14 @@ const settings: LoopSettings = {
   commitEvents: 12,
   verifyMs: 6_000,
   readBytes: 1024,
-  trimMs: 10_000,
+  trimMs: 1_000,
   tickMs: 50,
 };
+/** So often, and with so little kept, that all ways to a checkpoint are taken. */
+const checkpointSettings: CheckpointSettings = { saveMs: 2_500, collectedMax: 10, pauseMs: 400 };
+/** Machines' clocks of a cluster: receivers ten minutes off either way, correlators ahead, right, or a little behind. */
+const receiverSkewsMs = [600_000, -600_000] as const;
+const correlatorSkewsMs = [300_000, 0, -2_000] as const;
 const restartMs = [100, 1_500] as const;
 const rejoinMs = 1_000;
 /** So few that states are evicted and loaded again all the time. */
@@ -83,6 +105,7 @@ export class Cluster {
   readonly operations: Operations;
   readonly disk: LogDisk;
   readonly windows: WindowTables;
+  readonly checkpoints: CheckpointTables;
   readonly incidents = new IncidentTables();
   readonly vendor: Vendor;
   readonly roles: readonly Role[];
@@ -111,6 +134,7 @@ export class Cluster {
     };
     this.disk = new LogDisk(partitions, { ...soundDisk, ...options.tampering.disk });
     this.windows = options.windows ?? new WindowTables({ ...soundWindows, ...options.tampering.windowTables });
+    this.checkpoints = new CheckpointTables({ ...soundCheckpoints, ...options.tampering.checkpointTables });
     this.vendor = new Vendor(this.operations, this.random.fork());
     const count = { correlator: options.correlators, router: options.routers, receiver: options.receivers, office: 1 };
     this.roles = (Object.keys(count) as RoleKind[]).flatMap((kind) =>
@@ -119,6 +143,7 @@ export class Cluster {
         index,
         process: null,
         receiver: null,
+        skewMs: this.#skewOf(kind, index),
         loops: new Map(),
       })),
     );
@@ -129,6 +154,13 @@ export class Cluster {
       this.owners.correlator[partition] = partition % options.correlators;
       this.owners.router[partition] = partition % options.routers;
     }
+  }
+
+  #skewOf(kind: RoleKind, index: number): number {
+    const skews = kind === "receiver" ? receiverSkewsMs : kind === "correlator" ? correlatorSkewsMs : [0];
+    const skew = this.options.scaleOut ? (skews[(index + this.options.seed) % skews.length] ?? 0) : 0;
+    if (skew !== 0) this.counts.add("clock_skewed");
+    return skew;
   }
 
   startAll(): void {
@@ -146,7 +178,7 @@ export class Cluster {
 
   /** Puts a new process into a role. */
   start(role: Role): VirtualProcess {
-    const process = new VirtualProcess(`${role.kind}-${role.index}`, this.time);
+    const process = new VirtualProcess(`${role.kind}-${role.index}`, this.time, role.skewMs);
     role.process = process;
     role.receiver = null;
     role.loops.clear();
@@ -179,7 +211,7 @@ export class Cluster {
 
   /** The log as a process reaches it. */
   logFor(process: VirtualProcess, how: LogAccess) {
-    const log = new FaultyEventLog(this.disk, process, this.operations, how);
+    const log = new FaultyEventLog(this.disk, process, this.operations, { ...how, shared: this.options.scaleOut });
     return this.options.tampering.log?.(log, process) ?? log;
   }
 
@@ -197,11 +229,22 @@ export class Cluster {
     if (role.kind === "router") this.#startRecord(role, process, partition);
   }
 
-  disown(role: Role, partition: number): void {
+  /** True when a loop runs it in the process that fills the role now. */
+  owns(role: Role, partition: number): boolean {
+    return ["A", "B", "C"].some((stage) => role.loops.has(`${stage}.${partition}`));
+  }
+
+  /** Resolves once it has let go of it; a process that died never does. */
+  async disown(role: Role, partition: number): Promise<void> {
+    const ended: Promise<void>[] = [];
     for (const stage of ["A", "B", "C"]) {
-      role.loops.get(`${stage}.${partition}`)?.abort();
+      const loop = role.loops.get(`${stage}.${partition}`);
+      if (loop === undefined) continue;
       role.loops.delete(`${stage}.${partition}`);
+      loop.stop.abort();
+      ended.push(loop.ended);
     }
+    await Promise.all(ended);
   }
 
   get ids(): Ids {
@@ -222,19 +265,50 @@ export class Cluster {
   #runStage<Item>(role: Role, process: VirtualProcess, stage: Stage<Item>, partition: number): void {
     const { tampering } = this.options;
     const log = this.logFor(process, { definite: false, answersFromCache: tampering.stagesAckFromCache === true });
-    const store = new FaultyWindowStore(this.windows, process, this.operations, partitions);
     const deps = {
       log,
-      windows: tampering.windows?.(store, process) ?? store,
+      ...this.#storesFor(process),
       clock: process.clock,
       hash: sha256,
       rules: this.#rulesFor(process),
-      facts: { readySince: () => this.readySince, delivered: () => this.delivered },
+      facts: {
+        readySince: () => this.readySince,
+        delivered: () => this.delivered,
+        unshippedMs: () => this.#unshippedMs(),
+      },
       cacheMax,
     };
     this.#runLoop(role, process, { stage: stage.id, topic: stage.input, partition }, log, (token, signal) =>
       StageSession.open(stage, { partition, token, signal }, deps),
     );
+  }
+
+  #storesFor(process: VirtualProcess): Pick<StageDependencies, "windows" | "checkpoints" | "checkpointSettings"> {
+    const { scaleOut, tampering } = this.options;
+    const store = new FaultyWindowStore(this.windows, process, this.operations, partitions);
+    const counting = wrapped<WindowStore>(store, {
+      commit: async (at, token, previous, commit) => {
+        const result = await store.commit(at, token, previous, commit);
+        // A commit with the very facts of the checkpoint: the partition was restored from it.
+        const isRestore = commit.meta === this.checkpoints.stored(at)?.meta;
+        if (isRestore && "committed" in result) this.counts.add("checkpoint_restored");
+        return result;
+      },
+    });
+    const windows = tampering.windows?.(counting, process) ?? counting;
+    if (!scaleOut) return { windows };
+    const kept = new FaultyCheckpointStore(this.checkpoints, process, this.operations);
+    return { windows, checkpoints: tampering.checkpoints?.(kept, process) ?? kept, checkpointSettings };
+  }
+
+  /** As the receivers report it, each by its own clock. */
+  #unshippedMs(): number {
+    const received = this.receiverDisks.map(({ spool, shipped }, index) => {
+      const oldest = spool.flatMap((records, partition) => records[shipped[partition] ?? 0]?.received_ms ?? []);
+      const skew = this.rolesOf("receiver")[index]?.skewMs ?? 0;
+      return this.time.now + skew - Math.min(this.time.now + skew, ...oldest);
+    });
+    return Math.max(0, ...received);
   }
 
   #rulesFor(process: VirtualProcess): RuleBook {
@@ -265,7 +339,6 @@ export class Cluster {
   ): void {
     const stop = new AbortController();
     const { tampering } = this.options;
-    role.loops.set(`${at.stage}.${at.partition}`, stop);
     const loop = new PartitionLoop(
       at,
       async (token, signal) => {
@@ -288,9 +361,10 @@ export class Cluster {
         },
       },
     );
-    void this.#keepRunning(loop, stop.signal, process).catch((error: unknown) => {
+    const ended = this.#keepRunning(loop, stop.signal, process).catch((error: unknown) => {
       this.bugs.push(error);
     });
+    role.loops.set(`${at.stage}.${at.partition}`, { stop, ended });
   }
 
   /** As the services do: a partition that another owner took is asked for again. */
@@ -361,7 +435,7 @@ export class Cluster {
   }
 
   async #startReceiver(role: Role, process: VirtualProcess): Promise<void> {
-    const { ships, tampering } = this.options;
+    const { scaleOut: ships, tampering } = this.options;
     const own = this.receiverDisks[role.index];
     if (own === undefined) throw new Error(`no disk for receiver ${role.index}`);
     const log = this.logFor(process, { definite: !ships, answersFromCache: tampering.receiversAckFromCache === true });

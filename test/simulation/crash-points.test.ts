@@ -2,7 +2,7 @@ import { FaultCounts } from "@winnow/testkit";
 import t from "tap";
 import { runCase } from "./case.ts";
 import { commandFor } from "./command.ts";
-import { casesOf } from "./enumerate.ts";
+import { casesOf, clusterCasesOf } from "./enumerate.ts";
 
 /** Its calm run has everything: holds, delays, reopening, waiting alerts, poison, people, three rule generations. */
 const enumeratedSeed = 1;
@@ -27,6 +27,23 @@ await t.test(
       if (violations.length === 0) continue;
       failed += 1;
       if (failed <= shownMax) t.fail(commandFor(seed, { at, kind }), { violations });
+    }
+    t.equal(failed, 0, `failing cases of ${cases.length}`);
+  },
+);
+
+await t.test(
+  "in a cluster every step of a checkpoint, of a claim that restores from one, and of trimming may do so too",
+  async (t) => {
+    const cases = await clusterCasesOf(enumeratedSeed);
+    let failed = 0;
+    for (const { seed, at, kind } of cases) {
+      const { violations, counts: happened } = await runCase({ seed, scaleOut: true, faults: { at, kind } });
+      counts.addAll(happened);
+      runs += 1;
+      if (violations.length === 0) continue;
+      failed += 1;
+      if (failed <= shownMax) t.fail(commandFor(seed, { at, kind, scaleOut: true }), { violations });
     }
     t.equal(failed, 0, `failing cases of ${cases.length}`);
   },

@@ -5,7 +5,7 @@ import { messageOf, startMs, usualRules } from "./scenario.ts";
 import { Outside } from "./senders.ts";
 import { untampered } from "./tampering.ts";
 
-const calm = { correlators: 1, routers: 1, receivers: 1, ships: false, routerAlone: true, tampering: untampered };
+const calm = { correlators: 1, routers: 1, receivers: 1, scaleOut: false, routerAlone: true, tampering: untampered };
 
 await t.test(
   "a ticket that is created late shows that a person resolved the incident before its alert went stale",

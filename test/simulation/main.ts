@@ -3,13 +3,14 @@ import { FaultCounts, type OperationFault, operationFaults } from "@winnow/testk
 import { breakNames, breakOf } from "./breaks/index.ts";
 import { type CaseResult, runCase } from "./case.ts";
 import { commandFor } from "./command.ts";
-import { casesOf } from "./enumerate.ts";
+import { casesOf, clusterCasesOf } from "./enumerate.ts";
 
 const usage = `npx node test/simulation/main.ts [options]
   --seed N           one random run
   --seeds N          N random runs, from --from (1) on
   --enumerate        every operation of the calm run of --seed (1), with its faults
   --at OP --kind K   one fault at one operation of the calm run of --seed: ${operationFaults.join(" | ")}
+  --scale-out        --enumerate, --at and --calm as a cluster: with checkpoints, over a window store that loses them
   --calm             the run of --seed without any fault
   --break NAME       with a planted break: ${breakNames.join(", ")}
   --trace            prints every operation`;
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     kind: { type: "string" },
     break: { type: "string" },
     calm: { type: "boolean", default: false },
+    "scale-out": { type: "boolean", default: false },
     enumerate: { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -42,7 +44,7 @@ function* randomCases(): Generator<Case> {
 
 async function chosenCases(): Promise<Iterable<Case>> {
   const seed = Number(values.seed);
-  if (values.enumerate) return casesOf(seed);
+  if (values.enumerate) return values["scale-out"] ? clusterCasesOf(seed) : casesOf(seed);
   if (values.at === undefined) return randomCases();
   const kind = operationFaults.find((one) => one === values.kind);
   if (kind === undefined) throw new Error(usage);
@@ -54,7 +56,8 @@ function run({ seed, at, kind }: Case): Promise<CaseResult> {
   if (tampering === undefined) throw new Error(usage);
   const one = at === undefined || kind === undefined ? ("random" as const) : { at, kind };
   const trace = values.trace ? { trace: (line: string) => process.stdout.write(`${line}\n`) } : {};
-  return runCase({ seed, faults: values.calm ? "calm" : one, tampering, ...trace });
+  const scaleOut = values["scale-out"] ? { scaleOut: true } : {};
+  return runCase({ seed, faults: values.calm ? "calm" : one, tampering, ...scaleOut, ...trace });
 }
 
 async function main(): Promise<void> {
@@ -75,7 +78,11 @@ async function main(): Promise<void> {
     total.hours += result.virtualMs / 3_600_000;
     if (result.violations.length === 0) continue;
     total.failed += 1;
-    const again = commandFor(one.seed, { ...one, ...(values.break === undefined ? {} : { breakName: values.break }) });
+    const again = commandFor(one.seed, {
+      ...one,
+      scaleOut: values["scale-out"],
+      ...(values.break === undefined ? {} : { breakName: values.break }),
+    });
     process.stdout.write(`${[`FAILED: ${again}`, ...result.violations].join("\n  ")}\n`);
   }
   process.stdout.write(`${JSON.stringify({ ...total, hours: Number(total.hours.toFixed(2)) })}\n${String(counts)}\n`);

@@ -34,9 +34,10 @@ export async function judge(cluster: Cluster, outside: Outside): Promise<string[
   for (const bug of cluster.bugs) findings.add("bug", bug instanceof Error ? (bug.stack ?? bug.message) : String(bug));
   nothingLost(cluster, outside, findings);
   for (let partition = 0; partition < partitions; partition += 1) {
-    const again = await replayA(partition, cluster.disk).catch((error: unknown) => error as Error);
+    const until = (stage: "A" | "B") => cluster.checkpoints.stored({ stage, partition })?.meta.position ?? -1;
+    const again = await replayA(partition, cluster.disk, until("A")).catch((error: unknown) => error as Error);
     sameStates("A", partition, { cluster, again, findings });
-    const after = await replayB(partition, cluster.disk).catch((error: unknown) => error as Error);
+    const after = await replayB(partition, cluster.disk, until("B")).catch((error: unknown) => error as Error);
     sameStates("B", partition, { cluster, again: after, findings });
   }
   const recorded = await replayC(cluster.disk).catch((error: unknown) => error as Error);
@@ -82,6 +83,15 @@ function sameStates(
   const rows = cluster.windows.rows(at);
   for (const key of new Set([...rows.keys(), ...again.rows.keys()]))
     findings.equal("state", `${place} ${key}`, rows.get(key), again.rows.get(key));
+  const saved = cluster.checkpoints.stored(at);
+  if (saved !== null) {
+    findings.equal("checkpoint", place, saved.meta, again.checkpoint.meta);
+    for (const key of new Set([...saved.rows.keys(), ...again.checkpoint.rows.keys()]))
+      findings.equal("checkpoint", `${place} ${key}`, saved.rows.get(key), again.checkpoint.rows.get(key));
+  }
+  // Whatever any machine's clock shows, nothing has happened yet that is later than now.
+  const clock = cluster.windows.meta(at)?.clock_ms ?? 0;
+  if (clock > cluster.time.now) findings.add("clock", `${place} runs ${clock - cluster.time.now} ms ahead`);
   const topic = stage === "A" ? "transitions" : "incident-events";
   for (let to = 0; to < partitions; to += 1)
     sameOutputs({ stage, partition, topic, to }, again.outputs[to] ?? [], { cluster, findings });
@@ -177,7 +187,7 @@ function accountingExact(cluster: Cluster, findings: Findings): void {
 function acceptedEvents(cluster: Cluster): number {
   let events = 0;
   for (const file of cluster.disk.files("alerts")) {
-    if (!cluster.options.ships) {
+    if (!cluster.options.scaleOut) {
       events += file.status().events;
       continue;
     }

@@ -13,6 +13,8 @@ export interface ReplayedStage {
   readonly rows: ReadonlyMap<string, StateRow>;
   /** Outputs by destination partition. */
   readonly outputs: readonly (readonly OutputItem[])[];
+  /** What a checkpoint at `until` has to hold. */
+  readonly checkpoint: { readonly meta: CommitMeta | null; readonly rows: ReadonlyMap<string, StateRow> };
 }
 
 const cleanRules: RuleBook = {
@@ -38,7 +40,8 @@ class ReplayLog implements EventLog {
   }
 
   status(topic: Topic, partition: number): ReturnType<EventLog["status"]> {
-    return Promise.resolve(this.#disk.file(topic, partition).status());
+    // From the first record on, whatever is gone for the others.
+    return Promise.resolve({ ...this.#disk.file(topic, partition).status(), start_offset: 0 });
   }
 
   append(topic: Topic, partition: number, records: readonly AppendRecord[]): Promise<number> {
@@ -82,11 +85,16 @@ function promised(tables: WindowTables): WindowStore {
 const clock = { now: () => 0, monotonic: () => 0, sleep: () => Promise.resolve() };
 
 function recordsOf(disk: LogDisk, topic: Topic, partition: number): StoredRecord[] {
-  return disk.file(topic, partition).read(0, Number.MAX_SAFE_INTEGER);
+  return disk.file(topic, partition).everything();
 }
 
 /** Decides a partition of A or B again, from the first record, over clean stores. */
-async function replayStage<Item>(stage: Stage<Item>, partition: number, disk: LogDisk): Promise<ReplayedStage> {
+async function replayStage<Item>(
+  stage: Stage<Item>,
+  partition: number,
+  disk: LogDisk,
+  until: number,
+): Promise<ReplayedStage> {
   const log = new ReplayLog(disk, stage.input);
   const tables = new WindowTables();
   const session = await StageSession.open(
@@ -103,16 +111,23 @@ async function replayStage<Item>(stage: Stage<Item>, partition: number, disk: Lo
     },
   );
   const records = recordsOf(disk, stage.input, partition);
-  for (const record of records) await session.process(record);
-  if (records.length > 0) await session.commit();
   const at = { stage: stage.id, partition };
-  return { meta: tables.meta(at), rows: tables.rows(at), outputs: log.outputs };
+  let checkpoint: ReplayedStage["checkpoint"] = { meta: null, rows: new Map() };
+  for (const record of records) {
+    await session.process(record);
+    if (session.position !== until) continue;
+    await session.commit();
+    checkpoint = { meta: tables.meta(at), rows: new Map(tables.rows(at)) };
+  }
+  if (records.length > 0) await session.commit();
+  return { meta: tables.meta(at), rows: tables.rows(at), outputs: log.outputs, checkpoint };
 }
 
-export const replayA = (partition: number, disk: LogDisk): Promise<ReplayedStage> =>
-  replayStage(stageA, partition, disk);
-export const replayB = (partition: number, disk: LogDisk): Promise<ReplayedStage> =>
-  replayStage(stageB, partition, disk);
+/** `until`: where the stored checkpoint stands. */
+export const replayA = (partition: number, disk: LogDisk, until: number): Promise<ReplayedStage> =>
+  replayStage(stageA, partition, disk, until);
+export const replayB = (partition: number, disk: LogDisk, until: number): Promise<ReplayedStage> =>
+  replayStage(stageB, partition, disk, until);
 
 /** Records all incident events again, over a clean store. */
 export async function replayC(disk: LogDisk): Promise<IncidentTables> {

@@ -6,7 +6,7 @@ import { messageOf, partitions, sha256, startMs } from "./scenario.ts";
 import { Outside } from "./senders.ts";
 import { untampered } from "./tampering.ts";
 
-const calm = { correlators: 1, routers: 1, receivers: 1, ships: false, routerAlone: true, tampering: untampered };
+const calm = { correlators: 1, routers: 1, receivers: 1, scaleOut: false, routerAlone: true, tampering: untampered };
 
 /** Alert whose timers cannot be decided. */
 const poisonousTimer = 9;

@@ -1,7 +1,7 @@
 import type { correlateStage, dedupStage } from "@winnow/core";
-import type { Clock, EventLog, TicketSink, WindowStore } from "@winnow/ports";
+import type { CheckpointStore, Clock, EventLog, TicketSink, WindowStore } from "@winnow/ports";
 import type { PartitionSession } from "@winnow/runtime";
-import type { DiskFlaws, VirtualProcess, WindowFlaws, WorkingIncidentStore } from "@winnow/testkit";
+import type { CheckpointFlaws, DiskFlaws, VirtualProcess, WindowFlaws, WorkingIncidentStore } from "@winnow/testkit";
 import type { Roughness } from "./chaos.ts";
 
 /** What a planted break puts in the place of a sound part. The product itself carries no switch. */
@@ -10,6 +10,7 @@ export interface Tampering {
   readonly roughness?: Partial<Roughness>;
   readonly disk?: Partial<DiskFlaws>;
   readonly windowTables?: Partial<WindowFlaws>;
+  readonly checkpointTables?: Partial<CheckpointFlaws>;
   /** The stages' appends are answered from the cache. */
   readonly stagesAckFromCache?: boolean;
   /** The receivers' appends likewise. */
@@ -18,6 +19,7 @@ export interface Tampering {
   readonly receiverKeepsId?: boolean;
   readonly log?: (log: EventLog, process: VirtualProcess) => EventLog;
   readonly windows?: (store: WindowStore, process: VirtualProcess) => WindowStore;
+  readonly checkpoints?: (store: CheckpointStore, process: VirtualProcess) => CheckpointStore;
   readonly incidents?: (store: WorkingIncidentStore, process: VirtualProcess) => WorkingIncidentStore;
   readonly sink?: (sink: TicketSink, process: VirtualProcess) => TicketSink;
   readonly stageA?: (stage: typeof dedupStage) => typeof dedupStage;

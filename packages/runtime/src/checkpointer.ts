@@ -20,8 +20,8 @@ export const defaultCheckpointSettings: CheckpointSettings = {
 /** Where no checkpoint can be saved, so many times `collectedMax` are kept before they are let go of. */
 const keptFactor = 4;
 const chunkStates = 1_000;
-/** Pause before it is asked again whether a scan was of our own states alone; ms. */
-const verifyMs = 200;
+/** Pause before it is asked again whether what a scan sees is of our own commits alone; ms. */
+const verifyMs = 50;
 
 /** What checkpoints tell about themselves. */
 export interface CheckpointReporter {
@@ -199,21 +199,20 @@ export class Checkpointer {
     const gone = new Set<string>();
     if (stored !== null) for await (const rows of stored.rows) for (const { key } of rows) gone.add(key);
     const found = new Map<string, StateChange>();
-    for await (const rows of scanStates(windows, at))
+    for await (const rows of scanStates(windows, at, () => this.#owned()))
       for (const row of rows) {
         gone.delete(row.key);
         if (row.changed_at >= base) found.set(row.key, row);
       }
     for (const key of gone) found.set(key, { key, value: null, deadline_ms: null, changed_at: base });
-    await this.#ownedAllAlong();
     if (losses !== this.#losses) return null;
     for (const [key, change] of this.#collected) found.set(key, change);
     this.#collected = found;
     return base;
   }
 
-  /** Resolves once the store still stands at our last commit: then nobody else has written since the claim. */
-  async #ownedAllAlong(): Promise<void> {
+  /** Resolves once the store is seen to stand at our last commit: then nobody else has written since the claim. */
+  async #owned(): Promise<void> {
     const { windows, at, token, clock, signal } = this.#parts;
     while (!signal.aborted) {
       // A commit may be on its way: asked again until one is told of that is the store's.

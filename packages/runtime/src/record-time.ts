@@ -1,3 +1,4 @@
+import type { EventsRecord } from "@winnow/contracts";
 import type { StoredRecord } from "@winnow/ports";
 
 /**
@@ -15,4 +16,18 @@ export function timeOf({ value, appended_ms, age_ms }: StoredRecord): number {
     default:
       return Math.min(value.at_ms, appended_ms);
   }
+}
+
+/** Clocks of machines differ by less than this where time is kept; ms. */
+const inStepMs = 1_000;
+
+/**
+ * A receiver's record with its times of receipt on the log's clock, where the receiver's own differs by more than a
+ * second. Windows, echoes and memories of alerts count from these; what sources say of themselves stays as it is.
+ */
+export function onLogTime(record: EventsRecord, timeMs: number): EventsRecord {
+  const aheadMs = record.received_ms - timeMs;
+  if (Math.abs(aheadMs) <= inStepMs) return record;
+  const items = record.items.map((item) => ({ ...item, received_ms: item.received_ms - aheadMs }));
+  return { ...record, received_ms: timeMs, items };
 }

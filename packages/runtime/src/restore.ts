@@ -20,10 +20,20 @@ export interface RestoredClaim extends Claim {
 
 const scanRows = 1_000;
 
-/** All states of a partition in the window store, in key order, a page at a time. */
-export async function* scanStates(windows: WindowStore, at: StagePartition): AsyncGenerator<readonly StateRow[]> {
+/**
+ * All states of a partition in the window store, in key order, a page at a time. Scans are not fenced: `owned` looks
+ * around each page whether the store is still the one that was claimed, and rejects when it is not. Once at the end
+ * would not do: a store may be emptied and put back meanwhile.
+ */
+export async function* scanStates(
+  windows: WindowStore,
+  at: StagePartition,
+  owned: () => Promise<void>,
+): AsyncGenerator<readonly StateRow[]> {
+  await owned();
   for (let after: string | null = null; ; ) {
     const rows = await windows.scan(at, { prefix: "", after, limit: scanRows });
+    await owned();
     if (rows.length > 0) yield rows;
     const last = rows.at(-1);
     if (last === undefined || rows.length < scanRows) return;
@@ -67,10 +77,14 @@ async function restored(
   const states = new Map<string, StateRow>();
   for await (const chunk of rows) for (const row of chunk) states.set(row.key, row);
   const changes: StateChange[] = [...states.values()];
-  for await (const chunk of scanStates(windows, place))
+  const previous = before?.position ?? 0;
+  const owned = async (): Promise<void> => {
+    if (!(await windows.verify(place, token, previous))) throw new ClaimLost({ refused: "position" });
+  };
+  for await (const chunk of scanStates(windows, place, owned))
     for (const { key } of chunk)
       if (!states.has(key)) changes.push({ key, value: null, deadline_ms: null, changed_at: meta.position });
-  const result = await windows.commit(place, token, before?.position ?? 0, { meta, changes });
+  const result = await windows.commit(place, token, previous, { meta, changes });
   if ("refused" in result) throw new ClaimLost(result);
   const deadlines = [...states.values()].flatMap(({ key, deadline_ms }) =>
     deadline_ms === null ? [] : [{ key, deadline_ms }],

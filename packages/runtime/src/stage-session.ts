@@ -32,7 +32,7 @@ import {
 import { Marks } from "./marks.ts";
 import { ClaimLost, checkPosition, type PartitionSession } from "./partition-loop.ts";
 import { Publisher } from "./publisher.ts";
-import { timeOf } from "./record-time.ts";
+import { onLogTime, timeOf } from "./record-time.ts";
 import { claimRestored, type RestoredClaim } from "./restore.ts";
 import type { RuleBook } from "./rule-book.ts";
 import { StateCache } from "./state-cache.ts";
@@ -216,8 +216,9 @@ export class StageSession<Item> implements PartitionSession {
   async process(record: StoredRecord): Promise<number> {
     const value = record.value;
     if (this.#engine !== engineVersion || value.kind === "engine") this.#meetEngine(value);
-    const items = this.#newItems(value);
-    this.#clock = Math.max(this.#clock, timeOf(record));
+    const time = timeOf(record);
+    const items = this.#newItems(value, time);
+    this.#clock = Math.max(this.#clock, time);
     await this.#passTime(record);
     if (value.kind === "rules") await this.#takeRules(value.generation, value.digest);
     if (items.length > 0) await this.#decideItems(items, record.offset);
@@ -227,8 +228,8 @@ export class StageSession<Item> implements PartitionSession {
   }
 
   /** Items that no earlier record brought: what the marks let through. */
-  #newItems(value: LogValue): readonly Item[] {
-    if (value.kind === "events") return this.#marks.takeEvents(value) ? this.#stage.items(value) : [];
+  #newItems(value: LogValue, time: number): readonly Item[] {
+    if (value.kind === "events") return this.#marks.takeEvents(value) ? this.#stage.items(onLogTime(value, time)) : [];
     if (value.kind === "outputs") {
       const items = this.#marks.takeOutputs(value);
       return items.length === 0 ? [] : this.#stage.items({ ...value, items });

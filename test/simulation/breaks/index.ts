@@ -1,4 +1,5 @@
 import type { Tampering } from "../tampering.ts";
+import { checkpointBreaks } from "./checkpoint.ts";
 import { commitBreaks } from "./commit.ts";
 import { deliveryBreaks } from "./delivery.ts";
 import { durabilityBreaks } from "./durability.ts";
@@ -6,7 +7,7 @@ import { inputBreaks } from "./input.ts";
 
 /** Fresh ones for every run: some remember what they saw. */
 function allBreaks(): Readonly<Record<string, Tampering>> {
-  return { ...commitBreaks(), ...inputBreaks(), ...durabilityBreaks(), ...deliveryBreaks() };
+  return { ...commitBreaks(), ...checkpointBreaks(), ...inputBreaks(), ...durabilityBreaks(), ...deliveryBreaks() };
 }
 
 /** Every planted break: each makes one rule of the protocol wrong, and has to be seen to fail. */

@@ -1,7 +1,7 @@
 import type { Topic } from "@winnow/contracts";
 import { WinnowError } from "@winnow/platform";
 import type { AppendRecord, EventLog, StoredRecord } from "@winnow/ports";
-import type { DiskPartition, DiskRecord, LogDisk } from "./log-disk.ts";
+import type { AgedRecord, DiskPartition, DiskRecord, LogDisk } from "./log-disk.ts";
 import type { Operations } from "./operations.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
 
@@ -20,6 +20,8 @@ export interface LogAccess {
   readonly definite: boolean;
   /** A planted fault: appends are answered from the cache, without a sync. */
   readonly answersFromCache?: boolean;
+  /** A log of the cluster: receivers' records say their age, and what may be trimmed is trimmed at once. */
+  readonly shared?: boolean;
 }
 
 /** The log as one process sees it. Every append is two operations: into the cache, then onto the disk. */
@@ -54,10 +56,12 @@ export class FaultyEventLog implements EventLog {
 
   async append(topic: Topic, partition: number, records: readonly AppendRecord[]): Promise<number> {
     const lost = this.#access.definite ? {} : { lost: unknown };
+    // The age is told when it is sent: how long the way takes from there, the log's own time says.
+    const aged = records.map((record) => this.#aged(record));
     const written = await this.#operations.call(this.#process, {
       name: `log.write ${topic}`,
       effect: true,
-      apply: () => this.#written(topic, partition, records),
+      apply: () => this.#written(topic, partition, aged),
       failed: refused,
       ...lost,
     });
@@ -76,7 +80,13 @@ export class FaultyEventLog implements EventLog {
     });
   }
 
-  #written(topic: Topic, partition: number, records: readonly AppendRecord[]): readonly DiskRecord[] {
+  #aged(record: AppendRecord): AgedRecord {
+    const { value } = record;
+    if (this.#access.shared !== true || value.kind !== "events") return record;
+    return { ...record, age_ms: Math.max(0, this.#process.clock.now() - value.received_ms) };
+  }
+
+  #written(topic: Topic, partition: number, records: readonly AgedRecord[]): readonly DiskRecord[] {
     const { time } = this.#operations;
     const file = this.#disk.file(topic, partition);
     if (!file.writingBack) {
@@ -110,8 +120,18 @@ export class FaultyEventLog implements EventLog {
     });
   }
 
-  trim(): Promise<void> {
-    return Promise.resolve();
+  async trim(topic: Topic, partition: number, offset: number): Promise<void> {
+    const file = this.#disk.file(topic, partition);
+    if (this.#access.shared !== true || offset <= file.start) return;
+    await this.#operations.call(this.#process, {
+      name: `log.trim ${topic}`,
+      effect: true,
+      apply: () => {
+        if (file.trim(offset) > 0) this.#operations.counts.add("log_trimmed");
+      },
+      failed: unanswered,
+      lost: unknown,
+    });
   }
 
   close(): Promise<void> {

@@ -1,5 +1,7 @@
+export * from "./checkpoint-tables.ts";
 export * from "./delivery-table.ts";
 export * from "./faults.ts";
+export * from "./faulty-checkpoint-store.ts";
 export * from "./faulty-event-log.ts";
 export * from "./faulty-incident-store.ts";
 export * from "./faulty-window-store.ts";

@@ -5,9 +5,14 @@ import type { AppendRecord, PartitionStatus, StoredRecord } from "@winnow/ports"
 /** A record on the disk or in its cache. */
 export interface DiskRecord {
   readonly appended_ms: number;
+  /** Of receivers' records, where machines of their own ship them. */
+  readonly age_ms?: number;
   readonly value: LogValue;
   readonly events: number;
 }
+
+/** A record to write, with its age where its sender tells it. */
+export type AgedRecord = AppendRecord & { readonly age_ms?: number };
 
 /** How a disk may be wrong: planted faults of the tests of the test. */
 export interface DiskFlaws {
@@ -27,6 +32,8 @@ export class DiskPartition {
   synced = 0;
   /** Records that readers are shown. */
   served = 0;
+  /** Records below it are gone for readers; the tests still see them. */
+  start = 0;
   /** The cache is about to be written back by itself. */
   writingBack = false;
   /** Failed appends that are still in the file: read again if their writer dies before anything is written behind them. */
@@ -37,10 +44,11 @@ export class DiskPartition {
     this.logId = logId;
   }
 
-  write(record: AppendRecord, now: number): DiskRecord {
+  write(record: AgedRecord, now: number): DiskRecord {
     // Through its text, as on a real disk: what JSON cannot hold does not come back.
     const value = JSON.parse(record.text ?? JSON.stringify(record.value)) as LogValue;
-    const stored = { appended_ms: now, value, events: record.events };
+    const aged = record.age_ms === undefined ? {} : { age_ms: record.age_ms };
+    const stored = { appended_ms: now, ...aged, value, events: record.events };
     this.#ghosts = [];
     this.records.push(stored);
     return stored;
@@ -59,6 +67,13 @@ export class DiskPartition {
         this.#waiters.delete(waiter);
         waiter.wake();
       }
+  }
+
+  /** Lets go of what lies below `offset`; resolves with how many records those are. */
+  trim(offset: number): number {
+    const gone = Math.max(0, Math.min(offset, this.served) - this.start);
+    this.start += gone;
+    return gone;
   }
 
   /** Takes back a record that is not durable; false when it already is. `isDead`: its writer is. */
@@ -89,15 +104,27 @@ export class DiskPartition {
   status(): PartitionStatus {
     let events = 0;
     for (let at = 0; at < this.served; at += 1) events += this.records[at]?.events ?? 0;
-    return { log_id: this.logId, start_offset: 0, end_offset: this.served, events };
+    return { log_id: this.logId, start_offset: this.start, end_offset: this.served, events };
   }
 
   read(offset: number, max: number): StoredRecord[] {
+    if (offset < this.start)
+      throw new WinnowError("log_offset_trimmed", `offset ${offset} lies below the start ${this.start}`);
     if (offset > this.served)
       throw new WinnowError("log_offset_beyond_end", `offset ${offset} lies above the end ${this.served}`);
+    return this.#stored(offset, max);
+  }
+
+  /** Everything that was ever served, what is gone for readers too. */
+  everything(): StoredRecord[] {
+    return this.#stored(0, Number.MAX_SAFE_INTEGER);
+  }
+
+  #stored(offset: number, max: number): StoredRecord[] {
     return this.records.slice(offset, Math.min(this.served, offset + max)).map((record, at) => ({
       offset: offset + at,
       appended_ms: record.appended_ms,
+      ...(record.age_ms === undefined ? {} : { age_ms: record.age_ms }),
       value: record.value,
     }));
   }
@@ -150,7 +177,7 @@ export class LogDisk {
     else file.sync();
   }
 
-  write(topic: Topic, partition: number, records: readonly AppendRecord[], now: number): DiskRecord[] {
+  write(topic: Topic, partition: number, records: readonly AgedRecord[], now: number): DiskRecord[] {
     const file = this.file(topic, partition);
     const written = records.map((record) => file.write(record, now));
     if (this.#flaws.servesUnsynced) file.serve(file.records.length);

@@ -14,11 +14,12 @@ export class VirtualProcess {
   #alive = true;
   #held: (() => void)[] | null = null;
 
-  constructor(name: string, time: VirtualTime) {
+  /** `skewMs`: how far its machine's clock runs ahead of the world's. */
+  constructor(name: string, time: VirtualTime, skewMs = 0) {
     this.name = name;
     this.time = time;
     this.clock = {
-      now: () => time.now,
+      now: () => time.now + skewMs,
       monotonic: () => time.now,
       sleep: (ms, signal) => this.#sleep(ms, signal),
     };

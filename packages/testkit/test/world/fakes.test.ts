@@ -1,10 +1,16 @@
 import { WinnowError } from "@winnow/platform";
 import type { IncidentStore, WindowStore } from "@winnow/ports";
 import {
+  CheckpointTables,
+  checkpointStoreContract,
+  FaultCounts,
+  FaultyCheckpointStore,
   type IncidentCase,
   IncidentPlace,
   IncidentTables,
+  Operations,
   Random,
+  VirtualProcess,
   VirtualTime,
   WindowTables,
   windowStoreContract,
@@ -77,6 +83,31 @@ await windowStoreContract(t, {
   open: async ({ partitions }) => {
     const tables = new WindowTables();
     return { connect: async () => client(windowsOver(tables, partitions)), remove: async () => {} };
+  },
+});
+
+await checkpointStoreContract(t, {
+  name: "checkpoint tables",
+  open: async () => {
+    const tables = new CheckpointTables();
+    const time = new VirtualTime(0);
+    const operations = new Operations(time, new Random(1), new FaultCounts());
+    let open = true;
+    const run = async (): Promise<void> => {
+      if (!open) return;
+      await time.runUntil(time.now + 10);
+      await run();
+    };
+    void run();
+    return {
+      connect: async () => {
+        const store = new FaultyCheckpointStore(tables, new VirtualProcess("saver", time), operations);
+        return Object.assign(store, { close: async () => {} });
+      },
+      remove: async () => {
+        open = false;
+      },
+    };
   },
 });
 

@@ -1,0 +1,164 @@
+import { createLogger, WinnowError } from "@winnow/platform";
+import type { EventLog, MembershipHandlers } from "@winnow/ports";
+import { VirtualProcess, VirtualTime } from "@winnow/testkit";
+import t from "tap";
+import type { PartitionSession } from "../src/partition-loop.ts";
+import { PartitionSet } from "../src/partition-set.ts";
+
+/** A set over four partitions whose sessions only tell what is done with them. */
+class World {
+  readonly time = new VirtualTime(1_000_000);
+  readonly told: string[] = [];
+  /** Partitions whose sessions fail for good. */
+  readonly broken = new Set<number>();
+  readonly set: PartitionSet;
+  group: MembershipHandlers | null = null;
+  #tokens = 0;
+
+  constructor(isShared: boolean) {
+    const { clock } = new VirtualProcess("correlator", this.time);
+    this.set = new PartitionSet({
+      stage: "A",
+      topic: "alerts",
+      log: emptyLog(),
+      clock,
+      ids: { token: () => `token-${this.#tokens++}` },
+      logger: createLogger({ level: "error", destination: { write: () => {} } }),
+      open: async (partition) => this.#session(partition),
+      ...(isShared ? { join: (stage, handlers) => this.#join(stage, handlers) } : {}),
+    });
+  }
+
+  #join(stage: string, handlers: MembershipHandlers) {
+    this.told.push(`join ${stage}`);
+    this.group = handlers;
+    return {
+      close: async () => {
+        await handlers.onRevoked([0, 1, 2, 3]);
+        this.told.push("left");
+      },
+    };
+  }
+
+  #session(partition: number): PartitionSession {
+    if (this.broken.has(partition)) throw new WinnowError("input_gap", "records are missing");
+    this.told.push(`open ${partition}`);
+    return {
+      position: 5,
+      process: async () => 0,
+      prefetch: async () => {},
+      dirty: () => true,
+      commit: async () => {
+        this.told.push(`commit ${partition}`);
+        return { committed: true };
+      },
+      verify: async () => null,
+      nextDeadline: () => null,
+      tick: async () => 0,
+      trimBelow: async () => 0,
+      handOver: async () => {
+        await Promise.resolve();
+        this.told.push(`hand over ${partition}`);
+      },
+    };
+  }
+
+  async pass(ms = 100): Promise<void> {
+    await this.time.runUntil(this.time.now + ms);
+  }
+
+  get running(): number[] {
+    return this.set.health().map(({ partition }) => partition);
+  }
+}
+
+function emptyLog(): EventLog {
+  const log: Partial<EventLog> = {
+    partitions: 4,
+    read: async () => [],
+    wait: () => new Promise<boolean>(() => {}),
+    trim: async () => {},
+  };
+  return log as EventLog;
+}
+
+await t.test("alone, a set runs all partitions", async (t) => {
+  const world = new World(false);
+  world.set.start();
+  await world.pass();
+  t.same(world.running, [0, 1, 2, 3]);
+  const stopping = world.set.stop();
+  await world.pass();
+  await stopping;
+  t.same(world.told.filter((line) => line.startsWith("hand over")).length, 4);
+});
+
+await t.test("in a group, a set runs what it is assigned, and tells of that alone", async (t) => {
+  const world = new World(true);
+  world.set.start();
+  await world.pass();
+  t.same(world.running, []);
+  world.group?.onAssigned([2, 1]);
+  await world.pass();
+  t.same(world.running, [1, 2]);
+  t.same(world.told, ["join A", "open 2", "open 1"]);
+});
+
+await t.test(
+  "a partition that is taken away commits and hands over before the group hears that it is free",
+  async (t) => {
+    const world = new World(true);
+    world.set.start();
+    world.group?.onAssigned([1, 2]);
+    await world.pass();
+    world.told.length = 0;
+    void world.group?.onRevoked([1]).then(() => world.told.push("free"));
+    await world.pass(300);
+    t.same(
+      world.told.filter((line) => !line.includes("2")),
+      ["commit 1", "hand over 1", "free"],
+    );
+    t.same(world.running, [2]);
+  },
+);
+
+await t.test("a partition that comes back is claimed after the last session has ended", async (t) => {
+  const world = new World(true);
+  world.set.start();
+  world.group?.onAssigned([3]);
+  await world.pass();
+  void world.group?.onRevoked([3]);
+  world.group?.onAssigned([3]);
+  await world.pass(300);
+  t.same(world.told.slice(1, 5), ["open 3", "commit 3", "hand over 3", "open 3"]);
+  t.same(world.running, [3]);
+});
+
+await t.test("an alarm stays in sight until the partition is taken away", async (t) => {
+  const world = new World(true);
+  world.broken.add(0);
+  world.set.start();
+  world.group?.onAssigned([0, 1]);
+  await world.pass();
+  t.match(world.set.health(), [
+    { partition: 0, alarm: { code: "input_gap" } },
+    { partition: 1, alarm: null },
+  ]);
+  await world.group?.onRevoked([0]);
+  t.same(world.running, [1]);
+});
+
+await t.test("a stop lets go of everything and leaves the group; nothing begins any more", async (t) => {
+  const world = new World(true);
+  world.set.start();
+  world.group?.onAssigned([0, 1]);
+  await world.pass();
+  const stopping = world.set.stop();
+  await world.pass(300);
+  await stopping;
+  t.equal(world.told.at(-1), "left");
+  t.ok(world.told.includes("hand over 0") && world.told.includes("hand over 1"));
+  world.group?.onAssigned([2]);
+  await world.pass();
+  t.notOk(world.told.includes("open 2"));
+});
