@@ -81,7 +81,8 @@ export class ShipLane {
   }
 
   oldestMs(): number {
-    return this.#oldestMs === null ? 0 : Math.max(0, this.#options.clock.now() - this.#oldestMs);
+    if (this.#oldestMs === null || this.waiting === 0) return 0;
+    return Math.max(0, this.#options.clock.now() - this.#oldestMs);
   }
 
   /** Asks the local log for its end; resolves with it. */

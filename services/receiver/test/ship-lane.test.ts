@@ -248,6 +248,17 @@ await t.test("without a mark shipping begins behind the last record that the sha
   t.same(world.shared.seqs(), upTo(41));
 });
 
+await t.test("what was found without a mark is watched over like what was sent", async (t) => {
+  const world = await worldWith(10);
+  await world.pass(100);
+  await world.start();
+  await world.pass(100);
+  world.shared.loseTail(3);
+  world.shared.others(5);
+  await world.pass(11_000);
+  t.same(world.readBack(), { last: 10 });
+});
+
 await t.test("records that are too large together go one by one", async (t) => {
   const world = new LaneWorld();
   world.shared.recordsMax = 1;

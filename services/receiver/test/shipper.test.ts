@@ -93,6 +93,8 @@ await t.test("a stop ships what waits, and the next start goes on behind it with
   await world.append(1, 3);
   await world.stop(shipper);
   t.same([world.shared.seqs("r1", 0), world.shared.seqs("r1", 1)], [upTo(5), upTo(3)]);
+  await world.time.runUntil(world.time.now + 9_000);
+  t.equal(shipper.oldestUnshippedMs(), 0, "and says that nothing is left");
   const next = await world.open();
   await world.append(0, 2);
   t.ok(await arrives(world, next, 0, 7));
