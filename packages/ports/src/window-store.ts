@@ -16,6 +16,8 @@ export interface CommitMeta {
   readonly rule_generation: number;
   readonly rule_digest: string;
   readonly engine_version: number;
+  /** Its owner has stopped right here in good order: nothing that lies behind `position` is decided or published. */
+  readonly handed_over?: true;
   /**
    * Highest input seen per upstream: A: receiver id → `[seq]`; B and C: `stage.partition` → output id.
    * At or below it is dropped, the successor is taken, a gap stops the partition.

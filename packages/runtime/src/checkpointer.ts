@@ -129,7 +129,8 @@ export class Checkpointer {
       this.#base ??= await this.#findBase();
       if (this.#base !== null) await this.#save(this.#base);
     } catch (error) {
-      this.#parts.report.failed(this.#parts.at, error);
+      // With its session every attempt ends; the next session goes on from what is stored.
+      if (!this.#parts.signal.aborted) this.#parts.report.failed(this.#parts.at, error);
       if (!(error instanceof WinnowError)) this.#bug = error instanceof Error ? error : new Error(String(error));
     }
   }

@@ -7,4 +7,5 @@ export * from "./partition-set.ts";
 export * from "./record-session.ts";
 export * from "./record-time.ts";
 export * from "./rule-book.ts";
+export type * from "./stage-dependencies.ts";
 export * from "./stage-session.ts";

@@ -263,8 +263,29 @@ function afterRefusal(refused: Refusal["refused"]): "fenced" | "again" {
   return refused === "fenced" ? "fenced" : "again";
 }
 
+/**
+ * Checks the position of a claim. One that does not fit the log is an alarm only while the claim stands: another owner
+ * may have moved on, and the log been trimmed behind it, since the position was read.
+ */
+export async function checkClaim(
+  log: EventLog,
+  at: { readonly topic: Topic; readonly partition: number },
+  claimed: {
+    readonly stored: { readonly position: number; readonly log_id: string } | null;
+    readonly stands: () => Promise<boolean>;
+  },
+): Promise<{ readonly position: number; readonly log_id: string }> {
+  try {
+    return await checkPosition(log, at, claimed.stored);
+  } catch (error) {
+    const misfits = error instanceof WinnowError && error.retry === "permanent";
+    if (misfits && !(await claimed.stands())) throw new ClaimLost({ refused: "fenced" });
+    throw error;
+  }
+}
+
 /** Checks a stored position against the log it was stored for. Throws a permanent error when they do not fit. */
-export async function checkPosition(
+async function checkPosition(
   log: EventLog,
   at: { readonly topic: Topic; readonly partition: number },
   stored: { readonly position: number; readonly log_id: string } | null,

@@ -10,7 +10,6 @@ import {
   routingDigestOf,
   type Wish,
 } from "@winnow/core";
-import { WinnowError } from "@winnow/platform";
 import type {
   CommitMeta,
   CommitResult,
@@ -20,8 +19,9 @@ import type {
   Refusal,
   StoredRecord,
 } from "@winnow/ports";
+import { tooOld } from "./engine-change.ts";
 import { Marks } from "./marks.ts";
-import { ClaimLost, checkPosition, type PartitionSession } from "./partition-loop.ts";
+import { ClaimLost, checkClaim, type PartitionSession } from "./partition-loop.ts";
 import { timeOf } from "./record-time.ts";
 import type { RuleBook } from "./rule-book.ts";
 
@@ -86,7 +86,8 @@ export class RecordSession implements PartitionSession {
   #position: number;
   #committed: number;
   #clock: number;
-  #engine: number;
+  /** C publishes nothing, and its commits are whole: a new engine decides from wherever the old one has committed. */
+  #engine = engineVersion;
   #unsaved = false;
 
   private constructor(
@@ -102,12 +103,15 @@ export class RecordSession implements PartitionSession {
     this.#deps = deps;
     this.#marks = new Marks(meta?.marks ?? {});
     this.#clock = meta?.clock_ms ?? 0;
-    this.#engine = meta?.engine_version ?? engineVersion;
   }
 
   static async open(partition: number, token: string, deps: RecordDependencies): Promise<RecordSession> {
     const claim = await deps.store.claim(partition, token);
-    const stored = await checkPosition(deps.log, { topic: "incident-events", partition }, claim.meta);
+    const at = { topic: "incident-events", partition } as const;
+    const stands = () => deps.store.verify(partition, token, claim.meta?.position ?? 0);
+    const stored = await checkClaim(deps.log, at, { stored: claim.meta, stands });
+    const decidedBy = claim.meta?.engine_version ?? engineVersion;
+    if (decidedBy > engineVersion) throw tooOld(`engine version ${decidedBy} has decided here`);
     const opened = { partition, token, logId: stored.log_id, position: stored.position };
     return new RecordSession(opened, claim.meta, deps);
   }
@@ -161,7 +165,7 @@ export class RecordSession implements PartitionSession {
 
   async process(record: StoredRecord): Promise<number> {
     const value = record.value;
-    if (this.#engine !== engineVersion || value.kind === "engine") this.#meetEngine(value);
+    if (value.kind === "engine") await this.#meetEngine(value.version, record.offset);
     const items = value.kind === "outputs" ? this.#marks.takeOutputs(value) : [];
     this.#clock = Math.max(this.#clock, timeOf(record));
     let index = 0;
@@ -196,10 +200,15 @@ export class RecordSession implements PartitionSession {
     }
   }
 
-  #meetEngine(value: LogValue): void {
-    if (value.kind !== "engine" || value.version > engineVersion)
-      throw new WinnowError("engine_too_old", `the log goes on with an engine other than version ${engineVersion}`);
-    this.#engine = value.version;
+  /** An old engine commits right behind the record of a new one, and decides no more. */
+  async #meetEngine(version: number, offset: number): Promise<void> {
+    if (version <= engineVersion) return;
+    this.#engine = version;
+    this.#position = offset + 1;
+    this.#unsaved = true;
+    const result = await this.commit();
+    if ("refused" in result) throw new ClaimLost(result);
+    throw tooOld(`the log goes on with engine version ${version}`);
   }
 
   /** What the incident store has is durable. */

@@ -11,7 +11,7 @@ import type {
   StateRow,
   WindowStore,
 } from "@winnow/ports";
-import { ClaimLost, checkPosition } from "./partition-loop.ts";
+import { ClaimLost, checkClaim } from "./partition-loop.ts";
 
 /** A claim, and the checkpoint that was stored when it was made. */
 export interface RestoredClaim extends Claim {
@@ -44,7 +44,7 @@ export async function* scanStates(
 /**
  * Claims a partition. A window store that is behind the stored checkpoint, holds nothing, or holds states of another log
  * (it was emptied, or an older copy was put back) is brought to the checkpoint first, in one fenced commit.
- * Rejects with the permanent errors of `checkPosition` when the checkpoint does not fit the log.
+ * Rejects with the permanent errors of `checkClaim` when the checkpoint does not fit the log.
  */
 export async function claimRestored(
   at: StagePartition & { readonly topic: Topic },
@@ -56,7 +56,8 @@ export async function claimRestored(
   const claim = await windows.claim(place, token);
   const checkpoint = (await checkpoints?.checkpointMeta(place)) ?? null;
   if (checkpoint === null) return { ...claim, checkpoint };
-  await checkPosition(log, at, checkpoint);
+  const stands = () => windows.verify(place, token, claim.meta?.position ?? 0);
+  await checkClaim(log, at, { stored: checkpoint, stands });
   if (!isOlder(claim.meta, checkpoint)) return { ...claim, checkpoint };
   const stored = (await checkpoints?.loadCheckpoint(place)) ?? null;
   if (stored === null) throw new WinnowError("store_unavailable", "the checkpoint went away while it was read");

@@ -5,62 +5,20 @@ import {
   type DecisionContext,
   type Emission,
   engineVersion,
-  type Hash,
   partitionOf,
   type Stage,
   StateMissing,
 } from "@winnow/core";
-import { WinnowError } from "@winnow/platform";
-import type {
-  CheckpointStore,
-  Clock,
-  CommitMeta,
-  CommitResult,
-  EventLog,
-  Refusal,
-  StagePartition,
-  StoredRecord,
-  WindowStore,
-} from "@winnow/ports";
-import {
-  Checkpointer,
-  type CheckpointReporter,
-  type CheckpointSettings,
-  defaultCheckpointSettings,
-  silentCheckpoints,
-} from "./checkpointer.ts";
+import type { CommitMeta, CommitResult, Refusal, StoredRecord } from "@winnow/ports";
+import type { Checkpointer } from "./checkpointer.ts";
+import { startingEngine, tooOld } from "./engine-change.ts";
 import { Marks } from "./marks.ts";
-import { ClaimLost, checkPosition, type PartitionSession } from "./partition-loop.ts";
+import { ClaimLost, checkClaim, type PartitionSession } from "./partition-loop.ts";
 import { Publisher } from "./publisher.ts";
 import { onLogTime, timeOf } from "./record-time.ts";
-import { claimRestored, type RestoredClaim } from "./restore.ts";
-import type { RuleBook } from "./rule-book.ts";
+import { claimRestored } from "./restore.ts";
+import { checkpointerOf, type StageDependencies } from "./stage-dependencies.ts";
 import { StateCache } from "./state-cache.ts";
-
-/** Facts of the whole process that ticks carry into the log. */
-export interface ProcessFacts {
-  /** Since when everything has been ready without a gap; epoch ms. */
-  readySince(): number;
-  /** Last delivery per integration; epoch ms. */
-  delivered(): Readonly<Record<string, number>>;
-  /** Age of the oldest record that a receiver holds and has not shipped to the log, as receivers report it; ms. */
-  unshippedMs?(): number;
-}
-
-export interface StageDependencies {
-  readonly log: EventLog;
-  readonly windows: WindowStore;
-  readonly clock: Clock;
-  readonly hash: Hash;
-  readonly rules: RuleBook;
-  readonly facts: ProcessFacts;
-  /** States kept in memory per partition. */
-  readonly cacheMax: number;
-  /** Durable copies of the states, where the window store may lose them. Without it the window store's commit is one. */
-  readonly checkpoints?: CheckpointStore;
-  readonly checkpointSettings?: Partial<CheckpointSettings>;
-  readonly checkpointReport?: CheckpointReporter;
-}
 
 /**
  * How far stage A's ticks are held back at most for records that receivers have not shipped yet; ms. Beyond it time goes
@@ -100,7 +58,7 @@ export class StageSession<Item> implements PartitionSession {
   #aheadMs = 0;
 
   private constructor(
-    opened: { stage: Stage<Item>; partition: number; token: string; logId: string; position: number },
+    opened: { stage: Stage<Item>; partition: number; token: string; logId: string; position: number; engine: number },
     meta: CommitMeta | null,
     parts: { cache: StateCache; publisher: Publisher; checkpointer: Checkpointer | null; rules: CompiledRuleSet },
     deps: StageDependencies,
@@ -119,7 +77,7 @@ export class StageSession<Item> implements PartitionSession {
     this.#marks = new Marks(meta?.marks ?? {});
     this.#clock = meta?.clock_ms ?? 0;
     this.#generation = meta?.rule_generation ?? 0;
-    this.#engine = meta?.engine_version ?? engineVersion;
+    this.#engine = opened.engine;
     this.#counters = {
       outcomes: { ...meta?.outcomes },
       seen: meta?.seen ?? 0,
@@ -138,7 +96,10 @@ export class StageSession<Item> implements PartitionSession {
     const place = { stage: stage.id, partition };
     const claim = await claimRestored({ ...place, topic: stage.input }, token, deps);
     const meta = claim.meta;
-    const stored = await checkPosition(deps.log, { topic: stage.input, partition }, meta);
+    const input = { topic: stage.input, partition };
+    const stands = () => deps.windows.verify(place, token, meta?.position ?? 0);
+    const stored = await checkClaim(deps.log, input, { stored: meta, stands });
+    const engine = await startingEngine(input, meta, deps);
     const rules =
       meta === null || meta.rule_generation === 0 ? deps.rules.initial : await deps.rules.get(meta.rule_digest);
     const publisher = new Publisher({
@@ -149,9 +110,10 @@ export class StageSession<Item> implements PartitionSession {
       signal,
     });
     const cache = new StateCache(claim.deadlines, deps.cacheMax, (key) => stage.keepsInMemory(key));
-    const opened = { stage, partition, token, logId: stored.log_id, position: stored.position };
+    const opened = { stage, partition, token, logId: stored.log_id, position: stored.position, engine };
     const checkpointer = checkpointerOf({ at: place, token, signal, claim }, deps);
     const session = new StageSession(opened, meta, { cache, publisher, checkpointer, rules }, deps);
+    if (meta?.handed_over === true) await session.#takeOver();
     if (stage.id === "A") await session.tick();
     return session;
   }
@@ -194,6 +156,19 @@ export class StageSession<Item> implements PartitionSession {
 
   async handOver(): Promise<void> {
     await this.#checkpointer?.finish();
+    if (this.#unsaved || this.#committed === 0) return;
+    await this.#recommit({ ...this.#meta(), handed_over: true });
+  }
+
+  /** From the first output on that is published, the last owner's good order counts no more. */
+  async #takeOver(): Promise<void> {
+    const result = await this.#recommit(this.#meta());
+    if ("refused" in result) throw new ClaimLost(result);
+  }
+
+  /** Says something else of the commit that stands. */
+  #recommit(meta: CommitMeta): Promise<CommitResult> {
+    return this.#deps.windows.commit(this.#where(), this.#token, this.#committed, { meta, changes: [] });
   }
 
   async verify(): Promise<Refusal["refused"] | null> {
@@ -215,7 +190,7 @@ export class StageSession<Item> implements PartitionSession {
 
   async process(record: StoredRecord): Promise<number> {
     const value = record.value;
-    if (this.#engine !== engineVersion || value.kind === "engine") this.#meetEngine(value);
+    if (this.#engine !== engineVersion || value.kind === "engine") await this.#meetEngine(value, record.offset);
     const time = timeOf(record);
     const items = this.#newItems(value, time);
     this.#clock = Math.max(this.#clock, time);
@@ -343,13 +318,20 @@ export class StageSession<Item> implements PartitionSession {
     this.#generation = generation;
   }
 
-  /** A new engine decides only from its engine record on. */
-  #meetEngine(value: LogValue): void {
-    if (value.kind !== "engine")
-      throw new WinnowError("engine_too_old", `records of engine version ${this.#engine} wait to be finished by it`);
-    if (value.version > engineVersion)
-      throw new WinnowError("engine_too_old", `the log goes on with engine version ${value.version}`);
+  /** A new engine decides only from its engine record on; an old one commits right behind it, and decides no more. */
+  async #meetEngine(value: LogValue, offset: number): Promise<void> {
+    if (value.kind !== "engine") throw tooOld(`records of engine version ${this.#engine} wait to be finished by it`);
+    if (value.version <= engineVersion) {
+      this.#engine = Math.max(this.#engine, value.version);
+      return;
+    }
     this.#engine = value.version;
+    this.#position = offset + 1;
+    this.#unsaved = true;
+    const result = await this.commit();
+    if ("refused" in result) throw new ClaimLost(result);
+    await this.handOver();
+    throw tooOld(`the log goes on with engine version ${value.version}`);
   }
 
   async commit(): Promise<CommitResult> {
@@ -385,23 +367,4 @@ export class StageSession<Item> implements PartitionSession {
   #where(): { readonly stage: "A" | "B"; readonly partition: number } {
     return { stage: this.#stage.id, partition: this.#partition };
   }
-}
-
-/** None where the window store's commits are durable by themselves. */
-function checkpointerOf(
-  session: {
-    readonly at: StagePartition;
-    readonly token: string;
-    readonly signal: AbortSignal;
-    readonly claim: RestoredClaim;
-  },
-  deps: StageDependencies,
-): Checkpointer | null {
-  const { windows, checkpoints, clock } = deps;
-  if (checkpoints === undefined) return null;
-  const { at, token, signal, claim } = session;
-  const settings = { ...defaultCheckpointSettings, ...deps.checkpointSettings };
-  const report = deps.checkpointReport ?? silentCheckpoints;
-  const parts = { at, token, signal, windows, checkpoints, clock, settings, report };
-  return new Checkpointer(parts, claim.meta, claim.checkpoint);
 }

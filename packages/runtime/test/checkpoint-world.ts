@@ -90,15 +90,10 @@ export class CheckpointWorld {
 
   /** Lets time go on until it is done. */
   async until<Value>(work: Promise<Value>): Promise<Value> {
-    let isDone = false;
-    const watched = work.finally(() => {
-      isDone = true;
-    });
+    const done = new AbortController();
+    const watched = work.finally(() => done.abort());
     watched.catch(() => {});
-    for (let turns = 0; turns < 10_000; turns += 1) {
-      await this.pass(10);
-      if (isDone) return watched;
-    }
-    throw new Error("it never ends");
+    while (!done.signal.aborted) await this.pass(10);
+    return watched;
   }
 }

@@ -8,7 +8,6 @@ import {
   type StageDependencies,
   StageSession,
 } from "@winnow/runtime";
-import { checkpointLog } from "./checkpoint-log.ts";
 
 export interface CorrelatorOptions extends StageDependencies {
   readonly ids: Ids;
@@ -23,9 +22,7 @@ export class Correlator {
   readonly #sets: readonly PartitionSet[];
 
   constructor(options: CorrelatorOptions) {
-    const checkpointReport = checkpointLog(options.logger, options.checkpointReport);
-    const logged = { ...options, checkpointReport };
-    this.#sets = [partitionsOf(dedupStage, logged), partitionsOf(correlateStage, logged)];
+    this.#sets = [partitionsOf(dedupStage, options), partitionsOf(correlateStage, options)];
   }
 
   start(): void {

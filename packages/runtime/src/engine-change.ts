@@ -1,0 +1,46 @@
+import type { EngineRecord, Topic } from "@winnow/contracts";
+import { engineVersion } from "@winnow/core";
+import { WinnowError } from "@winnow/platform";
+import type { Clock, CommitMeta, EventLog } from "@winnow/ports";
+
+const readBytes = 1024 * 1024;
+
+/**
+ * The engine version that decides the record at a stored position. Where the commit is of an older engine and was handed
+ * over in good order, this program's engine decides from there on. Where it was not, the older engine may have published
+ * what it decided behind the commit: then an engine record is appended, unless one waits, and this engine decides from
+ * that on; what lies before it is the older one's to finish. Throws `engine_too_old` for the commit of a newer engine.
+ */
+export async function startingEngine(
+  at: { readonly topic: Topic; readonly partition: number },
+  meta: CommitMeta | null,
+  { log, clock }: { readonly log: EventLog; readonly clock: Clock },
+): Promise<number> {
+  const stored = meta?.engine_version ?? engineVersion;
+  if (stored > engineVersion) throw tooOld(`engine version ${stored} has decided here`);
+  if (meta === null || stored === engineVersion || meta.handed_over === true) return engineVersion;
+  if (!(await engineRecordWaits(log, at, meta.position))) {
+    const value: EngineRecord = { kind: "engine", at_ms: clock.now(), version: engineVersion };
+    await log.append(at.topic, at.partition, [{ value, events: 0 }]);
+  }
+  return stored;
+}
+
+async function engineRecordWaits(
+  log: EventLog,
+  { topic, partition }: { readonly topic: Topic; readonly partition: number },
+  from: number,
+): Promise<boolean> {
+  for (let offset = from; ; ) {
+    const records = await log.read(topic, partition, offset, readBytes);
+    const last = records.at(-1);
+    if (last === undefined) return false;
+    if (records.some(({ value }) => value.kind === "engine" && value.version >= engineVersion)) return true;
+    offset = last.offset + 1;
+  }
+}
+
+/** The program has to be a newer one, or for a last time the older one. */
+export function tooOld(message: string): WinnowError {
+  return new WinnowError("engine_too_old", message, { fields: { engine: engineVersion } });
+}
