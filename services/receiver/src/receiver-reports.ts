@@ -76,7 +76,7 @@ export class ReceiverReports {
     return delivered;
   }
 
-  /** Age of the oldest record that a live receiver has not shipped; ms, 0 for none. */
+  /** Age of the oldest record that a live receiver has not shipped; whole ms, 0 for none. */
   unshippedMs(): number {
     const now = this.#options.clock.monotonic();
     let oldest = 0;
@@ -86,7 +86,7 @@ export class ReceiverReports {
       if (oldest_unshipped_ms > 0 && this.#isLive(known))
         oldest = Math.max(oldest, oldest_unshipped_ms + now - known.seenAt);
     }
-    return oldest;
+    return Math.ceil(oldest);
   }
 
   #isLive({ seenAt }: Known): boolean {
