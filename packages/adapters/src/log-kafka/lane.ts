@@ -11,6 +11,7 @@ export class Lane {
   readonly partition: number;
   readonly #cluster: Cluster;
   #link: Link | null = null;
+  #opening: Promise<Link> | null = null;
   #isClosed = false;
 
   constructor(cluster: Cluster, at: { readonly topic: string; readonly partition: number }) {
@@ -51,10 +52,20 @@ export class Lane {
     this.#link = null;
   }
 
+  /** Requests that come at the same time share one connection: another would be forgotten, and never closed. */
   async #linkTo(place: Place): Promise<Link> {
-    const at = this.#link;
-    if (at?.isOpen === true && textOfAddress(at.address) === textOfAddress(place.address)) return at;
-    at?.close();
+    const wanted = textOfAddress(place.address);
+    while (this.#link?.isOpen !== true || textOfAddress(this.#link.address) !== wanted) {
+      this.#opening ??= this.#open(place).finally(() => {
+        this.#opening = null;
+      });
+      await this.#opening;
+    }
+    return this.#link;
+  }
+
+  async #open(place: Place): Promise<Link> {
+    this.#link?.close();
     this.#link = null;
     const link = await Link.open(place.address, this.#cluster.settings, this.#cluster.counts);
     if (this.#isClosed) {

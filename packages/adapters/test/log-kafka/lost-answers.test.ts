@@ -27,6 +27,18 @@ function fates(apiKey: number, ...list: Fate[]): (seen: number) => Fate {
   return (seen) => (seen === apiKey ? (list.shift() ?? "pass") : "pass");
 }
 
+await t.test(
+  "requests that come at the same time share one connection, so that none stays open",
+  { skip },
+  async (t) => {
+    const log = await openNew(t);
+    await log.append("alerts", 0, [tickRecord(7)]);
+    const sent = tapWire(t, () => "pass");
+    await Promise.all(Array.from({ length: 8 }, () => log.bounds("alerts", 0)));
+    t.equal(sent(api.apiVersions), 1, "each new connection begins with that question");
+  },
+);
+
 await t.test("a fetch that hangs is cut, counted, and done again within 30 s", { skip }, async (t) => {
   const clock = fastClock(20);
   const log = await openNew(t, { clock });

@@ -4,7 +4,7 @@ import type { Test } from "tap";
 const load = createRequire(import.meta.url);
 
 /** Kafka's numbers of requests. */
-export const api = { produce: 0, fetch: 1, listOffsets: 2, metadata: 3, heartbeat: 12 } as const;
+export const api = { produce: 0, fetch: 1, listOffsets: 2, metadata: 3, heartbeat: 12, apiVersions: 18 } as const;
 
 /** What becomes of a request: it never arrives, its answer is lost, or its connection breaks; in both never an answer. */
 export type Fate = "pass" | "swallow" | "lose_answer" | "break";
