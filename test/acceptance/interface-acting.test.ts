@@ -2,7 +2,7 @@
 import t from "tap";
 import { followEvents } from "./support/event-stream.ts";
 import { startExample } from "./support/example.ts";
-import { startProduct } from "./support/product.ts";
+import { startInMode } from "./support/mode.ts";
 import type { Incident, Page } from "./support/shapes.ts";
 import { until } from "./support/until.ts";
 
@@ -158,7 +158,7 @@ await t.test("a token has scopes, is the actor of what it does, and ends when it
 
 await t.test("what was there is there after a restart, and an event id still resumes", async (t) => {
   const folder = t.testdir({ "winnow.yaml": "version: 1\nsources:\n  am: { type: alertmanager }\n" });
-  const before = await startProduct({ folder });
+  const before = await startInMode({ folder });
   const stream = await followEvents(before.client, before.ready.token);
   t.teardown(() => stream.close());
   const post = (alertname: string) => ({ body: [{ labels: { alertname, service: alertname } }] });
@@ -167,10 +167,9 @@ await t.test("what was there is there after a restart, and an event id still res
   await before.client.ask("/v1/in/am", post("two"));
   await stream.next("the second incident");
   stream.close();
-  before.signal("SIGTERM");
-  t.equal(await before.tool.ended, 0);
-  const after = await startProduct({ folder });
-  t.teardown(() => after.tool.stop());
+  t.equal(await before.stop(), 0);
+  const after = await startInMode({ folder });
+  t.teardown(async () => void (await after.stop()));
   t.equal(after.ready.token, before.ready.token, "the token stays");
   t.equal((await after.client.get<Page<Incident>>("/v1/incidents")).items.length, 2);
   const resumed = await followEvents(after.client, after.ready.token, id);

@@ -128,8 +128,7 @@ await t.test("init writes a configuration that is good as it is; a stopped Winno
   t.equal((await winnow(["init"], { cwd: fresh })).code, 0);
   const checked = await winnow(["config", "check"], { cwd: fresh });
   t.equal(checked.code, 0, "exit 0", { stdout: checked.stdout, stderr: checked.stderr });
-  product.signal("SIGTERM");
-  t.equal(await product.tool.ended, 0);
+  t.equal(await product.stop(), 0);
   const replayed = await run("replay", "--verify", "-o", "json");
   t.equal(replayed.code, 0, replayed.stderr);
   t.match(JSON.parse(replayed.stdout), { equal: true });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import t, { type Test } from "tap";
 import type { Answer, Ask } from "./support/client.ts";
-import { startProduct } from "./support/product.ts";
+import { startInMode } from "./support/mode.ts";
 import type { Accounting, Page } from "./support/shapes.ts";
 import { until } from "./support/until.ts";
 
@@ -28,9 +28,9 @@ const basic = (text: string): string => `Basic ${Buffer.from(text).toString("bas
 const alert = (alertname: string) => ({ labels: { alertname, service: "inbound" } });
 
 const folder = t.testdir({ "winnow.yaml": configuration });
-const product = await startProduct({ folder, env: secrets });
-t.teardown(() => product.tool.stop());
-const { client, ready } = product;
+const product = await startInMode({ folder, env: secrets });
+t.teardown(async () => void (await product.stop()));
+const { client, entry, ready } = product;
 const { token } = ready;
 
 /** Posts one alert; the answer's status. */
@@ -138,14 +138,14 @@ await t.test("503 with Retry-After when too much waits, 408 when a request does 
   const { socket, first } = await openSlowly("/v1/in/open");
   t.match(first, /^HTTP\/1\.1 100 /);
   socket.write("[");
-  const full = await client.ask("/v1/in/open", { body: [alert("D")] });
+  const full = await entry.ask("/v1/in/open", { body: [alert("D")] });
   isProblem(t, full, 503, "queue_full");
   t.match(full.headers.get("retry-after"), /^\d+$/);
   const [late] = (await once(socket, "data")) as [Buffer];
   t.match(late.toString(), /^HTTP\/1\.1 408 /);
   socket.destroy();
   await until("the place is free again", async () => {
-    const { status } = await client.ask("/v1/in/open", { body: [alert("D")] });
+    const { status } = await entry.ask("/v1/in/open", { body: [alert("D")] });
     return status === 202;
   });
 });
@@ -173,7 +173,7 @@ await t.test("Alertmanager's API answers in Alertmanager's words below its prefi
 });
 
 await t.test("Alertmanager's API has a listener of its own where the configuration names one", async (t) => {
-  const [own = ""] = /http:\/\/127\.0\.0\.1:\d+(?= \(Alertmanager)/.exec(product.tool.output()) ?? [];
+  const [own = ""] = /http:\/\/127\.0\.0\.1:\d+(?= \(Alertmanager)/.exec(product.output()) ?? [];
   t.match(own, /^http/, "it is printed");
   t.not(own, ready.url);
   const headers = { authorization: "Bearer s-bearer" };
@@ -187,19 +187,19 @@ await t.test("a full disk is answered with 503 and Retry-After, and nothing is t
   const yaml = (floor: string): string =>
     `version: 1\nsources:\n  am: { type: alertmanager }\nlimits: { free_space: ${floor} }\n`;
   const folder = t.testdir({ "winnow.yaml": yaml("1MiB") });
-  const before = await startProduct({ folder });
+  const before = await startInMode({ folder });
   t.equal((await before.client.ask("/v1/in/am", { body: [alert("I")] })).status, 202);
   await until("nothing in flight", async () => {
     const { in_flight } = await before.client.get<Accounting>("/v1/accounting");
     return in_flight === 0;
   });
-  await before.tool.stop();
+  await before.stop();
   writeFileSync(join(folder, "winnow.yaml"), yaml("1000TiB"));
-  const full = await startProduct({ folder });
-  t.teardown(() => full.tool.stop());
+  const full = await startInMode({ folder });
+  t.teardown(async () => void (await full.stop()));
   const answer = await full.client.ask("/v1/in/am", { body: [alert("I")] });
   isProblem(t, answer, 503, "unavailable");
   t.match(answer.headers.get("retry-after"), /^\d+$/);
-  t.equal((await full.client.ask("/readyz")).status, 503, "and it says that it is not ready");
+  t.equal((await full.entry.ask("/readyz")).status, 503, "and it says that it is not ready");
   t.match(await full.client.get("/v1/accounting"), { accepted: 1, in_flight: 0 }, "the one from before is kept");
 });

@@ -123,6 +123,8 @@ await until("every event has ended", async (told) => {
   told(accounting);
   return accounting.in_flight === 0;
 });
+// Each event ends where it is decided; that a dead letter can be read is a stage later.
+await until("two dead letters", async () => (await client.get<Page<Thing>>("/v1/dead-letters")).items.length === 2);
 const checkout = first(incidents.filter(({ service }) => service === "checkout"));
 
 await t.test("an incident has the contract's fields, in the list and alone, by id and by number", async (t) => {

@@ -1,4 +1,4 @@
-/** The product as a process: started, killed, stopped, frozen, and nothing else known of it. */
+/** A program of the product as a process: started, killed, stopped, frozen, and nothing else known of it. */
 import { existsSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
@@ -14,6 +14,11 @@ export interface ProductOptions {
   readonly cacheDir: string;
   /** false starts it without fsync: for the test that shows what that costs. */
   readonly fsync?: boolean;
+  /** What Node runs; `winnow up` by default. */
+  readonly program?: readonly string[];
+  /** Flags behind those of every program. */
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Ready {
@@ -23,6 +28,9 @@ export interface Ready {
 }
 
 export interface Product {
+  readonly pid: number;
+  /** Its exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
   /** Resolves once it is ready; rejects when it ends before. */
   readonly ready: Promise<Ready>;
   /** Milliseconds from its start until it was ready; null before. */
@@ -42,18 +50,18 @@ const launcher = join(here, "../../services/winnow/bin/winnow.mjs");
 const runner = fileURLToPath(import.meta.resolve("./run-product.ts"));
 const readyMsMax = 60_000;
 
-/** Starts it. Only the flags of `winnow up` and the environment of an operator are used, the fsync switch aside. */
+/** Starts it. Only the program's own flags and the environment of an operator are used, the fsync switch aside. */
 export function startProduct(options: ProductOptions): Product {
   rmSync(options.readyFile, { force: true });
   const flags = ["--config", options.config, "--data", options.dataDir];
   const rest = ["--listen", `127.0.0.1:${options.port}`, "--ready-file", options.readyFile];
-  const program = options.fsync === false ? [runner] : [launcher, "up"];
+  const program = options.program ?? (options.fsync === false ? [runner] : [launcher, "up"]);
   const started = performance.now();
   const tool = startTool({
     command: process.execPath,
-    args: [...program, ...flags, ...rest],
+    args: [...program, ...flags, ...rest, ...(options.flags ?? [])],
     cwd: dirname(options.config),
-    env: productEnvironment(options.cacheDir),
+    env: { ...productEnvironment(options.cacheDir), ...options.env },
   });
   let readyMs: number | null = null;
   const ready = whenReady(tool, options.readyFile).then((found) => {
@@ -62,6 +70,8 @@ export function startProduct(options: ProductOptions): Product {
   });
   ready.catch(() => undefined);
   return {
+    pid: tool.pid,
+    ended: tool.ended,
     ready,
     readyMs: () => readyMs,
     signal: (name) => signalIfThere(tool.pid, name),

@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Test } from "tap";
-import { type Fake, type Product, startFakeVendor, startProduct } from "./product.ts";
+import { startInMode } from "./mode.ts";
+import { type Deployment, type Fake, startFakeVendor } from "./product.ts";
 
 /** The configuration of the outside contract, letter by letter. */
 export const exampleConfiguration = `version: 1
@@ -38,7 +39,7 @@ export const exampleEnvironment = { AM_TOKEN: "am-token-of-the-example", SNOW_PA
 
 export interface ExampleStage {
   readonly folder: string;
-  readonly product: Product;
+  readonly product: Deployment;
   readonly snow: Fake;
   /** Sends alerts to prometheus-prod as Alertmanager's webhook does. */
   send(alerts: readonly SentAlert[]): Promise<void>;
@@ -56,8 +57,8 @@ export async function startExample(t: Test, change: (text: string) => string = (
   const snow = await startFakeVendor("servicenow", folder);
   t.teardown(() => snow.tool.stop());
   writeFileSync(join(folder, "winnow.yaml"), change(exampleConfiguration.replace("http://127.0.0.1:9801", snow.url)));
-  const product = await startProduct({ folder, env: exampleEnvironment });
-  t.teardown(() => product.tool.stop());
+  const product = await startInMode({ folder, env: exampleEnvironment });
+  t.teardown(async () => void (await product.stop()));
   const startedAt = new Date(Date.now() - 60_000).toISOString();
   return {
     folder,

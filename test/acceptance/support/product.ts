@@ -22,10 +22,26 @@ export interface ProductOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export interface Product {
+/** A running Winnow, whatever it consists of. */
+export interface Deployment {
+  /** Of the process that takes alerts, the first of them in a cluster. */
   readonly ready: Ready;
-  /** Asks the API with the installation's token. */
+  /** Asks the API with the installation's token, at any process that serves what is asked for. */
   readonly client: Client;
+  /** Asks the process of `ready` alone. */
+  readonly entry: Client;
+  /** Base URLs of all that take alerts. */
+  readonly entryUrls: readonly string[];
+  /** Whether its data directory holds all that is decided from, so that `winnow replay` can read it. */
+  readonly isReplayable: boolean;
+  /** What it printed. */
+  output(): string;
+  /** SIGTERM; resolves with the exit code, the first that is not 0 in a cluster. */
+  stop(): Promise<number | NodeJS.Signals>;
+}
+
+/** `winnow up`, everything in one process. */
+export interface Product extends Deployment {
   readonly tool: Tool;
   signal(name: NodeJS.Signals): void;
 }
@@ -55,10 +71,19 @@ export async function startProduct({ folder, args = [], env = {} }: ProductOptio
   died.catch(() => undefined);
   const written = until("the ready file", async () => existsSync(file) && readReady(file), startMs);
   const ready = await Promise.race([written, died]);
+  const client = openClient(ready.url, ready.token);
   return {
     ready,
     tool,
-    client: openClient(ready.url, ready.token),
+    client,
+    entry: client,
+    entryUrls: [ready.url],
+    isReplayable: true,
+    output: tool.output,
+    stop: async () => {
+      await tool.stop();
+      return tool.ended;
+    },
     signal: (name) => void process.kill(ready.pid, name),
   };
 }
