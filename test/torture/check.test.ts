@@ -11,9 +11,9 @@ function step(kind: StepItem["kind"], episode: number, tid = "t1"): StepItem {
   return { tid, app: "gold-1", kind, episode, at: episode * 10_000 + (kind === "resolve" ? 5_000 : 0) };
 }
 
-function attempt(send: string, items: readonly StepItem[], outcome: Outcome = "acked"): Attempt {
+function attempt(send: string, items: readonly StepItem[], outcome: Outcome = "acked", door = "a"): Attempt {
   const stored = outcome === "acked" ? items.length : 0;
-  return { send, tool: "nagios", items, junk: 0, outcome, status: null, retryAfter: null, stored, t: 0, ms: 0 };
+  return { send, tool: "nagios", door, items, junk: 0, outcome, status: null, retryAfter: null, stored, t: 0, ms: 0 };
 }
 
 const delivery = { delivery_state: "idle", desired_version: 2, applied_version: 2, remote_id: "A" };
@@ -57,6 +57,8 @@ interface Changes {
   readonly pages?: Readonly<Record<string, readonly unknown[]>>;
   readonly accounting?: object;
   readonly ledger?: Evidence["ledger"];
+  /** A cluster is judged without its log, and its receivers keep no order among each other. */
+  readonly isCluster?: boolean;
 }
 
 async function problemsOf(changes: Changes): Promise<readonly string[]> {
@@ -67,8 +69,9 @@ async function problemsOf(changes: Changes): Promise<readonly string[]> {
     all: async (path: string) => shown[path] ?? [],
   } as unknown as Api;
   const log = { messages: new Map(changes.messages ?? messages), fingerprints: new Map<string, string>() };
-  const evidence = { history: changes.history ?? history, log, api, ledger: changes.ledger ?? ledger };
-  return (await judge(evidence)).problems;
+  const evidence = { history: changes.history ?? history, api, ledger: changes.ledger ?? ledger };
+  const inMode = changes.isCluster === true ? { log: null, order: "doors" as const } : { log };
+  return (await judge({ ...evidence, ...inMode })).problems;
 }
 
 await t.test("what fits is found to fit", async (t) => {
@@ -110,6 +113,49 @@ const faults: readonly (readonly [what: string, changes: Changes, problem: RegEx
 
 await t.test("every kind of fault is seen", async (t) => {
   for (const [what, changes, problem] of faults) t.match((await problemsOf(changes)).join("\n"), problem, what);
+});
+
+await t.test("of a cluster every kind of fault is seen without its log", async (t) => {
+  t.same(await problemsOf({ isCluster: true }), [], "what fits is found to fit");
+  const inLog = faults.filter(([, changes]) => changes.messages === undefined);
+  t.ok(inLog.length >= 14);
+  for (const [what, changes, problem] of inLog) {
+    t.match((await problemsOf({ ...changes, isCluster: true })).join("\n"), problem, what);
+  }
+});
+
+await t.test("of a cluster an acknowledged alert that was dropped is seen, whatever is left of it", async (t) => {
+  // Another alert of the same app: its incident and its ticket are there, one member is not.
+  const dropped = step("fire", 1, "t2");
+  const problems = await problemsOf({ isCluster: true, history: [...history, attempt("s3", [dropped])] });
+  t.match(problems.join("\n"), /t2 was acknowledged and is not found/, "it is in no list");
+  t.match(problems.join("\n"), /alert t2 is no member/, "it is in no incident");
+  t.match(problems.join("\n"), /accepted 2, acknowledged 3/, "it was not counted");
+});
+
+await t.test("messages at several receivers may arrive in any order, at one in theirs", (t) => {
+  const fate = (attempts: readonly Attempt[]): string => {
+    const found = fatesOf(attempts, "doors").get("t1");
+    return `${[...(found?.statuses ?? [])].toSorted().join("|")} joined ${found?.joined}`;
+  };
+  const [fire1, resolve1, fire2] = [step("fire", 1), step("resolve", 1), step("fire", 2)];
+  const atB = (send: string, item: StepItem, outcome: Outcome = "acked") => attempt(send, [item], outcome, "b");
+  t.equal(fate([attempt("s1", [fire1])]), "firing joined yes");
+  t.equal(fate([attempt("s1", [fire1]), attempt("s2", [resolve1])]), "resolved joined yes", "one receiver");
+  t.equal(fate([attempt("s1", [fire1]), atB("s2", resolve1)]), "resolved joined unknown", "two receivers");
+  t.equal(
+    fate([attempt("s1", [fire1], "indeterminate"), atB("s1", fire1), attempt("s2", [resolve1])]),
+    "resolved joined unknown",
+    "a receiver that was asked in vain may have it, too",
+  );
+  t.equal(fate([attempt("s1", [fire1]), atB("s2", resolve1), attempt("s3", [fire2])]), "firing joined yes");
+  t.equal(
+    fate([attempt("s1", [fire1]), attempt("s2", [resolve1], "indeterminate")]),
+    "firing|resolved joined yes",
+    "a broken connection may have brought it or not",
+  );
+  t.equal(fate([attempt("s1", [fire1]), atB("s2", resolve1, "unreachable")]), "firing joined yes");
+  t.end();
 });
 
 await t.test(

@@ -48,7 +48,7 @@ export async function admitPatient(scratch: Scratch, disk: string, seed: number)
   const { url, token, pid } = await supervisor.start();
   const history = openHistory(join(scratch.path, "history.jsonl"));
   const load = startLoad({
-    url,
+    url: () => url,
     token: () => token,
     history,
     random: random.fork("load"),

@@ -25,6 +25,8 @@ export interface Attempt {
   /** The same for every attempt to send the same bytes. */
   readonly send: string;
   readonly tool: ToolName;
+  /** Base URL of the receiver that was asked. */
+  readonly door: string;
   readonly items: readonly StepItem[];
   /** Items that no source can read: they must become dead letters. */
   readonly junk: number;

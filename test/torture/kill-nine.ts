@@ -7,6 +7,7 @@ import { writeConfiguration } from "./configuration.ts";
 import { type Attempt, openHistory, readHistory } from "./history.ts";
 import { startLoad } from "./load.ts";
 import { searchLog } from "./log-search.ts";
+import { startMischief } from "./mischief.ts";
 import { freePort, type ProductOptions } from "./product.ts";
 import { type Random, seededRandom } from "./random.ts";
 import { type Replayed, verifyReplay } from "./replay.ts";
@@ -42,7 +43,6 @@ export interface KillNineReport {
 const lifeMsMin = 100;
 const lifeMsMax = 1_300;
 const startingShare = 0.12;
-const vendorFaultEveryMs = 600;
 /** A delivery that failed again and again waits up to 300 s for its next attempt. */
 const settleMs = 330_000;
 
@@ -65,7 +65,7 @@ export async function runKillNine(options: KillNineOptions): Promise<KillNineRep
   const { token, url } = await supervisor.start();
   const history = openHistory(join(scratch.path, "history.jsonl"));
   const load = startLoad({
-    url,
+    url: () => url,
     token: () => token,
     history,
     random: random.fork("load"),
@@ -98,23 +98,6 @@ async function killUntil(options: KillNineOptions, supervisor: Supervisor, rando
     await supervisor.start();
     await pause(random.between(lifeMsMin, lifeMsMax));
   }
-}
-
-function startMischief(tickets: TicketSystem, random: Random): { stop(): ReturnType<TicketSystem["behave"]> } {
-  const stopping = new AbortController();
-  const running = (async () => {
-    while (!stopping.signal.aborted) {
-      await tickets.misbehave(random);
-      await pause(vendorFaultEveryMs * (0.5 + random.next()));
-    }
-  })();
-  return {
-    stop: async () => {
-      stopping.abort();
-      await running;
-      return tickets.behave();
-    },
-  };
 }
 
 interface Remains {

@@ -1,8 +1,9 @@
 /** Virtual monitoring tools that send their alerts the way the real ones do, and write down what they heard. */
-import { Agent, type IncomingMessage, request } from "node:http";
+import { Agent } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Attempt, History, Outcome, StepItem, ToolName } from "./history.ts";
+import type { History, Outcome, StepItem, ToolName } from "./history.ts";
 import { type Body, bodyOf, junkOf, type Telling } from "./payloads.ts";
+import { post } from "./post.ts";
 import type { Random } from "./random.ts";
 import type { Story } from "./stories.ts";
 
@@ -25,7 +26,11 @@ const senders: readonly Sender[] = [
 ];
 
 export interface LoadOptions {
-  readonly url: string;
+  /**
+   * Base URL of the receiver that is asked. `turn` is a sender's number, and rises with each attempt of its that was not
+   * acknowledged: a sender stays with its receiver while that answers.
+   */
+  readonly url: (turn: number) => string;
   /** Read anew for each request: the token is known once the product is up. */
   readonly token: () => string;
   readonly history: History;
@@ -54,14 +59,17 @@ export function startLoad(options: LoadOptions): Load {
   const stopping = new AbortController();
   const abandoning = new AbortController();
   const sends = { count: 0 };
-  const running = senders.map((sender) =>
-    new SenderLoop(sender, {
-      ...options,
-      random: options.random.fork(sender.name),
-      agent,
-      sends,
-      abandoned: abandoning.signal,
-    }).run(stopping.signal),
+  const running = senders.map((sender, turn) =>
+    new SenderLoop(
+      { ...sender, turn },
+      {
+        ...options,
+        random: options.random.fork(sender.name),
+        agent,
+        sends,
+        abandoned: abandoning.signal,
+      },
+    ).run(stopping.signal),
   );
   return {
     stop: async () => {
@@ -85,12 +93,14 @@ type LoopOptions = LoadOptions & {
 
 class SenderLoop {
   readonly #sender: Sender;
+  #turn: number;
   readonly #options: LoopOptions;
   /** Each with how many of its steps are over. */
   readonly #stories: { readonly story: Story; at: number }[] = [];
 
-  constructor(sender: Sender, options: LoopOptions) {
+  constructor(sender: Sender & { readonly turn: number }, options: LoopOptions) {
     this.#sender = sender;
+    this.#turn = sender.turn;
     this.#options = options;
   }
 
@@ -156,10 +166,13 @@ class SenderLoop {
     const { url, token, agent, history } = this.#options;
     const { send, tool, items, junk, body } = sending;
     const started = performance.now();
-    const answer = await post(`${url}/v1/in/${tool}`, { token: token(), body, agent });
+    const door = url(this.#turn);
+    const answer = await post(`${door}/v1/in/${tool}`, { token: token(), body, agent });
+    if (answer.outcome !== "acked") this.#turn += 1;
     history.add({
       send,
       tool,
+      door,
       items,
       junk,
       outcome: answer.outcome,
@@ -179,49 +192,4 @@ interface Sending {
   readonly body: Body;
   readonly items: readonly StepItem[];
   readonly junk: number;
-}
-
-type Answer = Pick<Attempt, "outcome" | "status" | "retryAfter" | "stored">;
-
-const unheard = { status: null, retryAfter: null, stored: 0 } as const;
-
-/** Never rejects: a broken connection is an answer too. */
-async function post(
-  url: string,
-  what: { readonly token: string; readonly body: Body; readonly agent: Agent },
-): Promise<Answer> {
-  const { promise, resolve } = Promise.withResolvers<Answer>();
-  const asking = request(url, {
-    method: "POST",
-    agent: what.agent,
-    headers: {
-      authorization: `Bearer ${what.token}`,
-      "content-type": what.body.contentType,
-      "content-length": Buffer.byteLength(what.body.text),
-    },
-  });
-  asking.once("error", (error: NodeJS.ErrnoException) => {
-    resolve({ ...unheard, outcome: error.code === "ECONNREFUSED" ? "unreachable" : "indeterminate" });
-  });
-  asking.once("response", (response) => {
-    hear(response).then(resolve, () => resolve({ ...unheard, outcome: "indeterminate" }));
-  });
-  asking.end(what.body.text);
-  return promise;
-}
-
-/** The status line alone is the promise: a body that breaks off behind a 2xx takes nothing back. */
-async function hear(response: IncomingMessage): Promise<Answer> {
-  const status = response.statusCode ?? 0;
-  const isAcked = status >= 200 && status < 300;
-  const retryAfter = response.headers["retry-after"] ?? null;
-  let text = "";
-  try {
-    for await (const chunk of response.setEncoding("utf8")) text += chunk as string;
-  } catch {
-    return { outcome: isAcked ? "acked" : "refused", status, retryAfter, stored: isAcked ? 1 : 0 };
-  }
-  if (!isAcked) return { outcome: "refused", status, retryAfter, stored: 0 };
-  const { accepted, dead_lettered } = JSON.parse(text) as { accepted: number; dead_lettered: number };
-  return { outcome: "acked", status, retryAfter, stored: accepted + dead_lettered };
 }

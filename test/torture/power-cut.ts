@@ -69,7 +69,7 @@ export async function runPowerCuts(options: PowerCutOptions): Promise<PowerCutRe
   const { url, token } = await supervisor.start();
   const history = openHistory(join(scratch.path, "history.jsonl"));
   const load = startLoad({
-    url,
+    url: () => url,
     token: () => token,
     history,
     random: random.fork("load"),
