@@ -9,6 +9,7 @@ interface Waiter {
 /** Those who wait until a partition is shipped up to an offset. One timer serves them all: every request may be one. */
 export class ShipWaiters {
   readonly #clock: Clock;
+  readonly #over = new AbortController();
   #waiting: Waiter[] = [];
   #nextLook = Number.POSITIVE_INFINITY;
 
@@ -18,6 +19,7 @@ export class ShipWaiters {
 
   /** True once everything below `offset` is shipped, false after `withinMs`. */
   wait(offset: number, withinMs: number): Promise<boolean> {
+    if (this.#over.signal.aborted) return Promise.resolve(false);
     const deadline = this.#clock.monotonic() + withinMs;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#waiting.push({ offset, deadline, resolve });
@@ -29,14 +31,16 @@ export class ShipWaiters {
     if (this.#waiting.length > 0) this.#settle((waiter) => waiter.offset <= shipped, true);
   }
 
+  /** Nothing is shipped any more: all are told false, at once. */
   giveUp(): void {
+    this.#over.abort();
     this.#settle(() => true, false);
   }
 
   #lookAt(deadline: number): void {
     if (deadline >= this.#nextLook) return;
     this.#nextLook = deadline;
-    void this.#clock.sleep(deadline - this.#clock.monotonic()).then(() => {
+    void this.#clock.sleep(deadline - this.#clock.monotonic(), this.#over.signal).then(() => {
       if (this.#nextLook !== deadline) return;
       const now = this.#clock.monotonic();
       this.#settle((waiter) => waiter.deadline <= now, false);

@@ -99,7 +99,9 @@ export class Shipper {
     await Promise.allSettled(drains);
     this.#stopping.abort();
     // An append under way may take long to end: what comes of it is sent again after the next start.
-    await Promise.race([this.#running, clock.sleep(graceMs)]);
+    const isOver = new AbortController();
+    await Promise.race([this.#running, clock.sleep(graceMs, isOver.signal)]);
+    isOver.abort();
     await this.#save();
   }
 

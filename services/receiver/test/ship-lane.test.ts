@@ -45,6 +45,10 @@ class LaneWorld {
     return lane;
   }
 
+  stop(): void {
+    this.#stopping.abort();
+  }
+
   async append(count: number): Promise<void> {
     const records = Array.from({ length: count }, () => ({ value: eventsRecord((this.#seq += 1)), events: 0 }));
     if (count > 0) await this.local.append("alerts", 0, records);
