@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { EventLog, Ids } from "@winnow/ports";
+import type { Logger } from "@winnow/platform";
+import type { EventLog, Ids, PartitionBounds } from "@winnow/ports";
 import { replaceFileNow } from "./durable-file.ts";
 import { recoverSeqs } from "./recover-seqs.ts";
-import { readMarks } from "./ship-marks.ts";
+import { misfit, readMarks, type ShipMarks } from "./ship-marks.ts";
 import { hasSystemCode } from "./system-code.ts";
 
 const idFile = "receiver_id";
@@ -14,13 +15,8 @@ const idFile = "receiver_id";
  * Throws Node's system errors.
  */
 export function localReceiverId(dir: string, ids: Ids): string {
-  const path = join(dir, idFile);
-  const known = readIfThere(path)?.trim() ?? "";
-  if (known !== "") return known;
-  const made = ids.token();
-  mkdirSync(dir, { recursive: true });
-  replaceFileNow(path, `${made}\n`);
-  return made;
+  const known = readIfThere(join(dir, idFile))?.trim() ?? "";
+  return known === "" ? newReceiverId(dir, ids) : known;
 }
 
 function readIfThere(path: string): string | null {
@@ -32,31 +28,66 @@ function readIfThere(path: string): string | null {
   }
 }
 
-/**
- * The last seq of the receiver in each partition of its own log, 0 where it never wrote. What was let go after shipping
- * is known from the shipper's marks. Rejects with the log's WinnowError.
- */
-export async function recoverLocalSeqs(options: {
-  readonly local: EventLog;
-  readonly receiverId: string;
-  readonly stateFile: string;
-}): Promise<number[]> {
-  const { local, receiverId } = options;
-  const marks = await readMarks(options.stateFile);
-  const found = await recoverSeqs({ log: local, receiverId, metas: [] });
-  if (marks !== null && marks !== "unreadable") {
-    if (marks.receiver_id !== receiverId) return found;
-    return found.map((seq, partition) => Math.max(seq, marks.partitions[partition]?.seq_max ?? 0));
-  }
-  return Promise.all(found.map((seq, partition) => withoutMarks(local, { partition, seq })));
+function newReceiverId(dir: string, ids: Ids): string {
+  const made = ids.token();
+  mkdirSync(dir, { recursive: true });
+  replaceFileNow(join(dir, idFile), `${made}\n`);
+  return made;
 }
 
-/** A receiver numbers its log from the first record on, so that no seq lies above the log's end. */
-async function withoutMarks(
-  local: EventLog,
-  { partition, seq }: { readonly partition: number; readonly seq: number },
-): Promise<number> {
-  if (seq > 0) return seq;
-  const { start_offset, end_offset } = await local.status("alerts", partition);
-  return start_offset === end_offset ? end_offset : 0;
+export interface LocalReceiverOptions {
+  /** Directory of the receiver's own log. */
+  readonly dir: string;
+  readonly local: EventLog;
+  /** The shipper's. */
+  readonly stateFile: string;
+  readonly ids: Ids;
+  readonly logger: Logger;
+}
+
+export interface LocalReceiver {
+  readonly receiverId: string;
+  /** The last seq of the receiver in each partition of its own log, 0 where it never wrote. */
+  readonly lastSeqs: readonly number[];
+}
+
+/**
+ * Who a receiver with a log of its own is, and where its numbers go on. It gets a new id, and begins with 1, when its
+ * log is not the one that it wrote: numbers given twice would be dropped as repetitions. Rejects with the log's
+ * WinnowError, or when the file system refuses.
+ */
+export async function localReceiver(options: LocalReceiverOptions): Promise<LocalReceiver> {
+  const { dir, local, stateFile, ids, logger } = options;
+  const read = await readMarks(stateFile);
+  const marks = read === "unreadable" ? null : read;
+  let receiverId = localReceiverId(dir, ids);
+  const why = await whyAnother(local, receiverId, marks);
+  if (why !== null) {
+    receiverId = newReceiverId(dir, ids);
+    logger.warn(`the receiver goes on under a new id: ${why}`, { receiver_id: receiverId });
+  }
+  return { receiverId, lastSeqs: await lastSeqsOf(local, receiverId, marks) };
+}
+
+/** What was let go after shipping is known from the marks. */
+async function lastSeqsOf(local: EventLog, receiverId: string, marks: ShipMarks | null): Promise<number[]> {
+  const found = await recoverSeqs({ log: local, receiverId, metas: [] });
+  if (marks?.receiver_id !== receiverId) return found;
+  return found.map((seq, partition) => Math.max(seq, marks.partitions[partition]?.seq_max ?? 0));
+}
+
+async function whyAnother(local: EventLog, receiverId: string, marks: ShipMarks | null): Promise<string | null> {
+  for (let partition = 0; partition < local.partitions; partition += 1) {
+    const bounds = await local.status("alerts", partition);
+    const mark = marks?.partitions[partition] ?? null;
+    const why =
+      mark === null ? whyWithoutMark(bounds) : marks?.receiver_id === receiverId ? misfit(mark, bounds) : null;
+    if (why !== null) return why;
+  }
+  return null;
+}
+
+function whyWithoutMark({ start_offset, end_offset }: PartitionBounds): string | null {
+  const isTold = start_offset === 0 || start_offset < end_offset;
+  return isTold ? null : "nothing tells any more which numbers it gave";
 }

@@ -2,7 +2,7 @@ import { hasCode, type Logger, WinnowError } from "@winnow/platform";
 import type { AppendRecord, Clock, EventLog, PartitionBounds, StoredRecord } from "@winnow/ports";
 import { findResume } from "./find-resume.ts";
 import { boundsOf } from "./recover-seqs.ts";
-import type { ShipMark } from "./ship-marks.ts";
+import { misfit, type ShipMark } from "./ship-marks.ts";
 import { ShipTrouble } from "./ship-trouble.ts";
 import { ShipWaiters } from "./ship-waiters.ts";
 
@@ -246,32 +246,22 @@ function receivedMs({ value, appended_ms }: StoredRecord): number {
 }
 
 /**
- * The mark to go on from, given what is stored and what the local log is now. Throws `log_replaced` or
- * `log_offset_beyond_end` when the local log is not the one that was shipped while the receiver's id still is: its new
- * records would carry numbers that were given before, and be dropped as repetitions.
+ * The mark to go on from, given what is stored and what the local log is now. Throws `log_replaced` when the local log
+ * is not the one that was shipped while the receiver's id still is: see `localReceiver`.
  */
 export function fittingMark(
   stored: ShipMark | null,
   bounds: PartitionBounds,
   own: { readonly isSameReceiver: boolean; readonly partition: number },
 ): ShipMark {
-  const fresh: ShipMark = {
-    log_id: bounds.log_id,
-    shipped: bounds.start_offset,
-    last: null,
-    shared_log_id: null,
-    shared_end: 0,
-    seq_max: 0,
-  };
-  if (stored === null) return fresh;
-  const fields = { partition: own.partition, receiver_id_file: "receiver_id" };
-  const advice = "delete the file receiver_id in its directory, so that the receiver goes on under a new id";
-  if (stored.log_id !== bounds.log_id) {
-    if (!own.isSameReceiver) return fresh;
-    throw new WinnowError("log_replaced", `the receiver's own log was made anew: ${advice}`, { fields });
+  const why = stored === null ? null : misfit(stored, bounds);
+  if (why !== null && own.isSameReceiver) {
+    const message = `the receiver needs a new id: ${why}`;
+    throw new WinnowError("log_replaced", message, { fields: { partition: own.partition } });
   }
-  if (stored.shipped > bounds.end_offset && own.isSameReceiver) {
-    throw new WinnowError("log_offset_beyond_end", `the receiver's own log went backwards: ${advice}`, { fields });
+  if (stored === null || stored.log_id !== bounds.log_id) {
+    const from = { log_id: bounds.log_id, shipped: bounds.start_offset };
+    return { ...from, last: null, shared_log_id: null, shared_end: 0, seq_max: 0 };
   }
   const shipped = Math.min(Math.max(stored.shipped, bounds.start_offset), bounds.end_offset);
   return { ...stored, shipped, seq_max: own.isSameReceiver ? stored.seq_max : 0 };

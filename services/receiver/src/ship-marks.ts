@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { PartitionBounds } from "@winnow/ports";
 import { hasSystemCode } from "./system-code.ts";
 
 /** How far one partition of the local log was shipped. */
@@ -21,6 +22,12 @@ export interface ShipMark {
 export interface ShipMarks {
   readonly receiver_id: string;
   readonly partitions: readonly (ShipMark | null)[];
+}
+
+/** Why the log is not the one that the mark was made of; null when it is. */
+export function misfit(mark: ShipMark, log: PartitionBounds): string | null {
+  if (mark.log_id !== log.log_id) return "its own log was made anew";
+  return mark.shipped > log.end_offset ? "its own log went backwards" : null;
 }
 
 const version = 1;

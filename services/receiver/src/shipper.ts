@@ -9,7 +9,7 @@ export interface ShipperOptions {
   readonly local: EventLog;
   /** The log that all receivers write and the stages read; as many partitions as `local`. */
   readonly shared: EventLog;
-  /** From `localReceiverId`. */
+  /** From `localReceiver`. */
   readonly receiverId: string;
   /** Where the marks are kept over restarts; its directory exists. */
   readonly stateFile: string;
@@ -57,8 +57,8 @@ export class Shipper {
 
   /**
    * Reads the marks and holds them against the local log. The shared log need not answer: it is asked before anything
-   * is sent. Rejects with WinnowError `partitions_changed`; with `log_replaced` or `log_offset_beyond_end` when the
-   * local log is not the one that this receiver id was born with; and like the local log.
+   * is sent. Rejects with WinnowError `partitions_changed`, with `log_replaced` when the local log is not the one that
+   * this receiver id was born with, and like the local log.
    */
   static async open(options: ShipperOptions): Promise<Shipper> {
     const { local, shared, receiverId, stateFile, logger, metrics } = options;

@@ -356,7 +356,7 @@ await t.test(
     t.match(fresh, { log_id: "log-2", shipped: 0, last: null, shared_log_id: null, seq_max: 0 });
     const shorter = { log_id: "log-1", start_offset: 0, end_offset: 3 };
     t.throws(() => fittingMark(stored, shorter, { isSameReceiver: true, partition: 0 }), {
-      code: "log_offset_beyond_end",
+      code: "log_replaced",
     });
     t.match(fittingMark(stored, shorter, { isSameReceiver: false, partition: 0 }), { shipped: 3, seq_max: 0 });
   },

@@ -10,7 +10,7 @@ import t from "tap";
 import { createHttpServer } from "../src/http-server.ts";
 import { webhookRoutes } from "../src/inbound.ts";
 import { receiverLimits } from "../src/limits.ts";
-import { localReceiverId, recoverLocalSeqs } from "../src/local-identity.ts";
+import { localReceiver } from "../src/local-identity.ts";
 import { Receiver } from "../src/receiver.ts";
 import { Shipper } from "../src/shipper.ts";
 import { alerts, integration, token } from "./support/world.ts";
@@ -41,7 +41,8 @@ async function startReceiver(directory: string, shared: EventLog) {
   const stateFile = join(directory, "shipped.json");
   const retention = { maxAgeMs: 3_600_000, maxBytes: 1024 ** 3 };
   const local = await openSegmentLog({ dir, partitions, retention, clock, log: fieldsFirst(logger) });
-  const receiverId = localReceiverId(dir, { token: () => randomBytes(16).toString("hex") });
+  const ids = { token: () => randomBytes(16).toString("hex") };
+  const { receiverId, lastSeqs } = await localReceiver({ dir, local, stateFile, ids, logger });
   const metrics = new Metrics();
   const common = { receiverId, clock, logger, metrics };
   const shipper = await Shipper.open({ ...common, local, shared, stateFile, keepMs: 3_600_000 });
@@ -50,7 +51,7 @@ async function startReceiver(directory: string, shared: EventLog) {
     ...common,
     integrations: [integration("prom")],
     log: local,
-    lastSeqs: await recoverLocalSeqs({ local, receiverId, stateFile }),
+    lastSeqs,
     afterDurable: async (ends) => {
       const waits = [...ends].map(([partition, end]) => shipper.shipped(partition, end, 250));
       replicated.push((await Promise.all(waits)).every(Boolean));

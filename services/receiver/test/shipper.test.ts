@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Metrics, silentLogger } from "@winnow/platform";
 import { VirtualProcess, type VirtualTime } from "@winnow/testkit";
 import t, { type Test } from "tap";
-import { localReceiverId, recoverLocalSeqs } from "../src/local-identity.ts";
+import { localReceiver, localReceiverId } from "../src/local-identity.ts";
 import { Shipper } from "../src/shipper.ts";
 import { MemoryLog } from "./support/memory-log.ts";
 import { eventsRecord, newTime, passUntil, RemoteLog } from "./support/ship-world.ts";
@@ -17,9 +17,12 @@ class ShipperWorld {
   receiverId = "r1";
   metrics = new Metrics();
   process: VirtualProcess | null = null;
+  readonly directory: string;
+  #made = 0;
   readonly #seqs = [0, 0];
 
   constructor(directory: string) {
+    this.directory = directory;
     this.stateFile = join(directory, "shipped.json");
   }
 
@@ -65,8 +68,13 @@ class ShipperWorld {
     });
   }
 
-  recover(): Promise<number[]> {
-    return recoverLocalSeqs({ local: this.local, receiverId: this.receiverId, stateFile: this.stateFile });
+  /** Who the receiver is after a restart, and its last seqs. */
+  async identify(): Promise<readonly [string, ...number[]]> {
+    const { local, stateFile, directory: dir } = this;
+    const ids = { token: () => `r${(this.#made += 1)}` };
+    const { receiverId, lastSeqs } = await localReceiver({ dir, local, stateFile, ids, logger: silentLogger() });
+    this.receiverId = receiverId;
+    return [receiverId, ...lastSeqs];
   }
 }
 
@@ -195,20 +203,35 @@ await t.test("a receiver starts while the shared log is away", async (t) => {
   await world.stop(shipper);
 });
 
-await t.test(
-  "a local log made anew is refused under the old receiver id, and starts fresh under a new one",
-  async (t) => {
+await t.test("a receiver whose own log was made anew, or went backwards, goes on under a new id", async (t) => {
+  for (const [what, change] of [
+    [
+      "made anew",
+      (world: ShipperWorld): void => {
+        world.local.logId = "log-2";
+      },
+    ],
+    [
+      "backwards",
+      (world: ShipperWorld): void => {
+        world.local.cutTo(0, 2);
+      },
+    ],
+  ] as const) {
     const world = worldIn(t);
+    t.same(await world.identify(), ["r1", 0, 0]);
     const shipper = await world.open();
     await world.append(0, 4);
     await world.stop(shipper);
-    world.local.logId = "log-2";
-    await t.rejects(world.open(), { code: "log_replaced", message: /receiver_id/ });
-    world.receiverId = "r9";
-    t.same(await world.recover(), [0, 0]);
+    t.same(await world.identify(), ["r1", 4, 0]);
+    change(world);
+    await t.rejects(world.open(), { code: "log_replaced" }, what);
+    t.same(await world.identify(), ["r2", 0, 0], what);
+    t.same(await world.identify(), ["r2", 0, 0], "and keeps it");
     await world.stop(await world.open());
-  },
-);
+    t.same(await world.identify(), ["r2", 0, 0]);
+  }
+});
 
 await t.test("other numbers of partitions are refused", async (t) => {
   const world = worldIn(t);
@@ -220,14 +243,14 @@ await t.test("other numbers of partitions are refused", async (t) => {
 
 await t.test("numbers go on although every local record was let go", async (t) => {
   const world = worldIn(t);
+  await world.identify();
   const shipper = await world.open();
   await world.append(0, 7);
   await world.stop(shipper);
-  t.same(await world.recover(), [7, 0]);
   world.local.trimTo(7);
-  t.same(await world.recover(), [7, 0]);
+  t.same(await world.identify(), ["r1", 7, 0]);
   writeFileSync(world.stateFile, "{");
-  t.same(await world.recover(), [7, 0], "even without marks: a receiver's log numbers as its offsets do");
+  t.same(await world.identify(), ["r2", 0, 0], "unless nothing tells them: then under a new id");
 });
 
 await t.test("marks that cannot be read send what is kept again", async (t) => {

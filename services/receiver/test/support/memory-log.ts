@@ -53,6 +53,12 @@ export class MemoryLog implements EventLog {
     this.#startOffset = offset;
   }
 
+  /** The log forgets its newest records. */
+  cutTo(partition: number, end: number): void {
+    const records = this.#records[partition];
+    if (records !== undefined) records.length = end;
+  }
+
   values(partition: number): LogValue[] {
     return (this.#records[partition] ?? []).map(({ value }) => value);
   }

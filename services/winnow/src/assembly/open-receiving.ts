@@ -1,12 +1,11 @@
 import { join } from "node:path";
 import { assert, type Config, type Shutdown } from "@winnow/platform";
 import {
-  localReceiverId,
+  localReceiver,
   Receiver,
   type ReceiverOptions,
   ReceiverReports,
   receiverIdOf,
-  recoverLocalSeqs,
   recoverSeqs,
   Shipper,
   startReporting,
@@ -68,9 +67,9 @@ const noFacts: ProcessFacts = { readySince: () => Number.MAX_SAFE_INTEGER, deliv
 async function openShippingReceiver(config: Config, parts: ReceivingParts): Promise<Receiver> {
   const { spool, log, store, clock, logger, metrics, feed, data, shutdown } = parts;
   assert(spool !== null, "a receiver has a log of its own");
-  const receiverId = localReceiverId(data.log, randomIds);
   const stateFile = join(data.path, "shipped.json");
-  const lastSeqs = await recoverLocalSeqs({ local: spool, receiverId, stateFile });
+  const own = { dir: data.log, local: spool, stateFile, ids: randomIds, logger };
+  const { receiverId, lastSeqs } = await localReceiver(own);
   const keepMs = config.spool_keep;
   const shipper = await Shipper.open({
     local: spool,
