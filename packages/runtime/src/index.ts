@@ -6,6 +6,7 @@ export * from "./partition-loop.ts";
 export * from "./partition-set.ts";
 export * from "./record-session.ts";
 export * from "./record-time.ts";
+export * from "./restore.ts";
 export * from "./rule-book.ts";
 export type * from "./stage-dependencies.ts";
 export * from "./stage-session.ts";
