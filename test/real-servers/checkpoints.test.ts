@@ -101,6 +101,7 @@ await t.test(
     const checkpointerOf = ({ meta, checkpoint }: RestoredClaim): Checkpointer => {
       const report = {
         saved: () => {},
+        restored: () => {},
         failed: (_at: StagePartition, error: unknown) => {
           t.fail(String(error));
         },

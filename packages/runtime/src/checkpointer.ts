@@ -29,9 +29,11 @@ export interface CheckpointReporter {
   saved(at: StagePartition, states: number): void;
   /** One could not be saved or found; it is tried again. */
   failed(at: StagePartition, error: unknown): void;
+  /** The window store stood at `from`, which lies behind: the partition goes on from the checkpoint at `to`. */
+  restored(at: StagePartition, moved: { readonly from: number; readonly to: number }): void;
 }
 
-export const silentCheckpoints: CheckpointReporter = { saved: () => {}, failed: () => {} };
+export const silentCheckpoints: CheckpointReporter = { saved: () => {}, failed: () => {}, restored: () => {} };
 
 export interface CheckpointerParts {
   readonly at: StagePartition;

@@ -11,6 +11,7 @@ import type {
   StateRow,
   WindowStore,
 } from "@winnow/ports";
+import type { CheckpointReporter } from "./checkpointer.ts";
 import { ClaimLost, checkClaim } from "./partition-loop.ts";
 
 /** A claim, and the checkpoint that was stored when it was made. */
@@ -49,9 +50,14 @@ export async function* scanStates(
 export async function claimRestored(
   at: StagePartition & { readonly topic: Topic },
   token: string,
-  stores: { readonly log: EventLog; readonly windows: WindowStore; readonly checkpoints?: CheckpointStore },
+  stores: {
+    readonly log: EventLog;
+    readonly windows: WindowStore;
+    readonly checkpoints?: CheckpointStore;
+    readonly checkpointReport?: Pick<CheckpointReporter, "restored">;
+  },
 ): Promise<RestoredClaim> {
-  const { log, windows, checkpoints } = stores;
+  const { log, windows, checkpoints, checkpointReport } = stores;
   const place = { stage: at.stage, partition: at.partition };
   const claim = await windows.claim(place, token);
   const checkpoint = (await checkpoints?.checkpointMeta(place)) ?? null;
@@ -61,7 +67,9 @@ export async function claimRestored(
   if (!isOlder(claim.meta, checkpoint)) return { ...claim, checkpoint };
   const stored = (await checkpoints?.loadCheckpoint(place)) ?? null;
   if (stored === null) throw new WinnowError("store_unavailable", "the checkpoint went away while it was read");
-  return restored({ place, token, windows }, claim.meta, stored);
+  const restoredClaim = await restored({ place, token, windows }, claim.meta, stored);
+  checkpointReport?.restored(place, { from: claim.meta?.position ?? 0, to: stored.meta.position });
+  return restoredClaim;
 }
 
 function isOlder(meta: CommitMeta | null, checkpoint: CommitMeta): boolean {

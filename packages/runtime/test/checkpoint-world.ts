@@ -40,6 +40,7 @@ export class CheckpointWorld {
   readonly session = new AbortController();
   readonly saved: number[] = [];
   readonly failed: unknown[] = [];
+  readonly moves: { readonly from: number; readonly to: number }[] = [];
   #claims = 0;
 
   get token(): string {
@@ -55,6 +56,7 @@ export class CheckpointWorld {
     const report = {
       saved: (_at: StagePartition, states: number) => this.saved.push(states),
       failed: (_at: StagePartition, error: unknown) => this.failed.push(error),
+      restored: () => {},
     };
     const { signal } = this.session;
     const all = { ...defaultCheckpointSettings, ...settings };

@@ -1,4 +1,4 @@
-import type { EventLog, PartitionBounds } from "@winnow/ports";
+import type { EventLog, PartitionBounds, StagePartition } from "@winnow/ports";
 import t from "tap";
 import { ClaimLost } from "../src/partition-loop.ts";
 import { claimRestored } from "../src/restore.ts";
@@ -26,8 +26,10 @@ function worldOf(): CheckpointWorld {
 }
 
 function claim(world: CheckpointWorld, log: EventLog = logOf()) {
-  const { windows, checkpoints } = world;
-  return world.until(claimRestored({ ...at, topic: "transitions" }, "next", { log, windows, checkpoints }));
+  const { windows, checkpoints, moves } = world;
+  const checkpointReport = { restored: (_at: StagePartition, moved: (typeof moves)[number]) => moves.push(moved) };
+  const stores = { log, windows, checkpoints, checkpointReport };
+  return world.until(claimRestored({ ...at, topic: "transitions" }, "next", stores));
 }
 
 /** What the window store holds, and where it stands. */
@@ -48,6 +50,7 @@ await t.test("a store that is ahead of the checkpoint is taken as it is", async 
     checkpoint: metaAt(5),
   });
   t.same(world.windowTables.rows(at).size, 2);
+  t.same(world.moves, []);
 });
 
 await t.test("an emptied store is filled from the checkpoint", async (t) => {
@@ -55,6 +58,7 @@ await t.test("an emptied store is filled from the checkpoint", async (t) => {
   world.windowTables.restore(null);
   const claimed = await claim(world);
   t.same(claimed, { meta: metaAt(5), deadlines: [{ key: "b", deadline_ms: 77 }], checkpoint: metaAt(5) });
+  t.same(world.moves, [{ from: 0, to: 5 }], "and that is told");
   t.same(found(world), checkpoint);
 });
 

@@ -55,6 +55,9 @@ function checkpointReporter({ metrics, logger }: Pick<Shared, "metrics" | "logge
       metrics.add("winnow_checkpoints_total", { stage: at.stage });
       if (failing.delete(nameOf(at))) logger.info("checkpoints are saved again", { ...at });
     },
+    restored: (at, { from, to }) => {
+      logger.warn("the window store had lost states; they are restored from the checkpoint", { ...at, from, to });
+    },
     failed: (at, error) => {
       metrics.add("winnow_checkpoint_failures_total", { stage: at.stage });
       if (failing.has(nameOf(at))) return;
