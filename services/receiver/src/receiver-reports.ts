@@ -51,7 +51,7 @@ export class ReceiverReports {
   }
 
   /**
-   * Since when all receivers have been taking every delivery; epoch ms. Now when that is not known: no receiver has
+   * Since when all receivers have been taking every delivery; epoch ms, whole. Now when that is not known: no receiver has
    * shown itself alive, or one is silent that did not stop in order. One that is silent for 72 h is gone for good.
    */
   readySince(): number {
@@ -60,16 +60,16 @@ export class ReceiverReports {
       (known) => !known.report.is_over && (this.#isLive(known) || now - known.report.at_ms < goneMs),
     );
     if (expected.length === 0 || !expected.every((known) => known.hasMoved && this.#isLive(known))) return now;
-    return Math.min(now, Math.max(...expected.map((known) => known.readySinceMs)));
+    return Math.ceil(Math.min(now, Math.max(...expected.map((known) => known.readySinceMs))));
   }
 
-  /** Last delivery per integration on any receiver; epoch ms. */
+  /** Last delivery per integration on any receiver; epoch ms, whole. */
   delivered(): Readonly<Record<string, number>> {
     const delivered: Record<string, number> = {};
     for (const { report, skewMs } of this.#known.values()) {
       for (const [integration, at] of Object.entries(report.delivered_ms)) {
         // A receiver whose clock is ahead must not seem to have delivered later than it did.
-        const atMs = at + Math.min(0, skewMs);
+        const atMs = Math.floor(at + Math.min(0, skewMs));
         delivered[integration] = Math.max(atMs, delivered[integration] ?? 0);
       }
     }
