@@ -40,9 +40,23 @@ export async function takeNames(servers: ClusterServers): Promise<ClusterNames> 
 }
 
 function databaseUrl({ servers, database }: ClusterNames): string {
-  const url = new URL(servers.postgresUrl);
+  return urlOfDatabase(servers.postgresUrl, database);
+}
+
+function urlOfDatabase(serverUrl: string, database: string): string {
+  const url = new URL(serverUrl);
   url.pathname = `/${database}`;
   return url.href;
+}
+
+/** An empty database of its own; `drop` removes it. */
+export async function takeDatabase(serverUrl: string): Promise<{ readonly url: string; drop(): Promise<void> }> {
+  const database = `winnow_t${randomBytes(6).toString("hex")}`;
+  await sql(serverUrl, `create database ${database}`);
+  return {
+    url: urlOfDatabase(serverUrl, database),
+    drop: async () => sql(serverUrl, `drop database if exists ${database} with (force)`),
+  };
 }
 
 /** The flags that name the servers, for each program of a cluster and for `winnow migrate`. */

@@ -1,0 +1,7 @@
+/** The suite of interface-inbound.test.ts over one process with its incidents in Postgres. */
+import t from "tap";
+import { runWithPostgres } from "./support/with-postgres.ts";
+
+t.setTimeout(600_000);
+
+await runWithPostgres(t, () => import("./interface-inbound.test.ts"));
