@@ -1,7 +1,7 @@
 import { hasCode, type Logger, WinnowError } from "@winnow/platform";
 import type { AppendRecord, Clock, EventLog, PartitionBounds, StoredRecord } from "@winnow/ports";
 import { findResume } from "./find-resume.ts";
-import { boundsOf } from "./recover-seqs.ts";
+import { boundsOf, type FoundRecord } from "./recover-seqs.ts";
 import { misfit, type ShipMark } from "./ship-marks.ts";
 import { ShipTrouble } from "./ship-trouble.ts";
 import { ShipWaiters } from "./ship-waiters.ts";
@@ -115,7 +115,7 @@ export class ShipLane {
     const from = this.#mark.shipped;
     const batch = await this.#read(from, signal);
     if (signal.aborted) return;
-    if (this.#isCheckDue(batch.length > 0)) {
+    if (this.#isCheckDue() || (batch.length > 0 && !(await this.#isHeard()))) {
       await this.#check();
       if (signal.aborted || this.#mark.shipped !== from) return;
     }
@@ -146,10 +146,18 @@ export class ShipLane {
     over.abort();
   }
 
-  #isCheckDue(isSending: boolean): boolean {
-    const now = this.#options.clock.monotonic();
-    if (this.#checkedAt === null || now - this.#checkedAt >= checkMs) return true;
-    return isSending && now - this.#heardAt >= unheardMs;
+  #isCheckDue(): boolean {
+    return this.#checkedAt === null || this.#options.clock.monotonic() - this.#checkedAt >= checkMs;
+  }
+
+  /** False when the shared log, asked after a silence, does not have the record that it took last. */
+  async #isHeard(): Promise<boolean> {
+    const { clock } = this.#options;
+    if (clock.monotonic() - this.#heardAt < unheardMs) return true;
+    const { last } = this.#mark;
+    const isHeard = last !== null && (await this.#has(last));
+    if (isHeard) this.#heardAt = clock.monotonic();
+    return isHeard;
   }
 
   /** Does the shared log still hold what it took? Else shipping goes back. */
@@ -167,9 +175,19 @@ export class ShipLane {
     if (shared_log_id !== log_id || end_offset < shared_end) return false;
     // Below the start it was processed: Kafka lets nothing go before.
     if (last === null || last.offset < start_offset) return true;
-    const [record] = await this.#options.shared.read("alerts", this.#options.partition, last.offset, 1);
-    if (record?.offset !== last.offset || record.value.kind !== "events") return false;
-    return record.value.receiver_id === last.receiver_id && record.value.seq === last.seq;
+    return this.#has(last);
+  }
+
+  async #has(last: FoundRecord): Promise<boolean> {
+    const { shared, partition } = this.#options;
+    try {
+      const [record] = await shared.read("alerts", partition, last.offset, 1);
+      if (record?.offset !== last.offset || record.value.kind !== "events") return false;
+      return record.value.receiver_id === last.receiver_id && record.value.seq === last.seq;
+    } catch (error) {
+      if (hasCode(error, "log_offset_beyond_end") || hasCode(error, "log_offset_trimmed")) return false;
+      throw error;
+    }
   }
 
   /** Ships again from behind the last record that the shared log has. */
