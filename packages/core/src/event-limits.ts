@@ -53,8 +53,6 @@ const textFields = [
   ["class", eventLimits.nameMax],
 ] as const;
 
-/** NUL, which Postgres cannot store, and surrogates, some of which may be lone. */
-const suspicious = /[\0\ud800-\udfff]/;
 // Setting it on a plain object would change its prototype instead.
 const inertName = "__proto__";
 
@@ -83,6 +81,7 @@ export function fitIdentity(
   hash: (text: string) => string,
   warnings: MappingWarning[],
 ): KeyPart[] {
+  if (parts.length <= eventLimits.identityPartsMax && parts.every(identityPartFits)) return [...parts];
   const fitted = parts.map((part) =>
     identityPartFits(part)
       ? part
@@ -128,14 +127,18 @@ function fitText(text: string, max: number, path: string, warnings: MappingWarni
 }
 
 function fits(text: string, max: number): boolean {
-  return text.length <= max && !suspicious.test(text);
+  return text.length <= max && isStorable(text);
+}
+
+/** Postgres can store neither NUL nor a lone surrogate. */
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
 }
 
 function repaired(text: string, path: string, warnings: MappingWarning[]): string {
-  if (!suspicious.test(text)) return text;
-  const storable = text.replaceAll("\0", "\ufffd").toWellFormed();
-  if (storable !== text) warn(warnings, "text_repaired", path, "NUL or a lone surrogate was replaced by U+FFFD");
-  return storable;
+  if (isStorable(text)) return text;
+  warn(warnings, "text_repaired", path, "NUL or a lone surrogate was replaced by U+FFFD");
+  return text.replaceAll("\0", "\ufffd").toWellFormed();
 }
 
 /** The first `max` units, never half of a surrogate pair. */

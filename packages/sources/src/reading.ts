@@ -82,20 +82,32 @@ export function commaList(text: string | undefined): string[] {
 }
 
 /**
+ * The same text, in memory a text of its own. A part of another text is a view of it, and one of those in an event makes
+ * JSON.stringify take a quarter longer for the whole event.
+ */
+export function ownText(text: string): string {
+  const middle = text.length >> 1;
+  return [text.slice(0, middle), text.slice(middle)].join("");
+}
+
+/**
  * Names an alert for people: `InstanceDown{instance="web-01", job="node"}`. It takes whole parts only, so that the text
- * stays within `max` units without a cut inside a value.
+ * stays within `max` units without a cut inside a value. Joined, not added up: sums of texts are slow to write as JSON.
  */
 export function readableKey(name: string, parts: readonly { k: string; v: string }[], max = 255): string {
-  let inside = "";
+  const inside: string[] = [];
+  let length = 0;
   for (const { k, v } of parts) {
-    const part = `${inside === "" ? "" : ", "}${k}="${v}"`;
-    if (name.length + inside.length + part.length + 5 > max) {
-      inside += inside === "" ? "…" : ", …";
-      break;
-    }
-    inside += part;
+    const before = inside.length === 0 ? "" : ", ";
+    const partLength = before.length + k.length + v.length + 3;
+    const isPast = name.length + length + partLength + 5 > max;
+    if (isPast) inside.push(before, "…");
+    else inside.push(before, k, '="', v, '"');
+    length += isPast ? before.length + 1 : partLength;
+    if (isPast) break;
   }
-  return inside === "" ? name.slice(0, max) : `${name.slice(0, max - inside.length - 2)}{${inside}}`;
+  if (inside.length === 0) return name.slice(0, max);
+  return [name.slice(0, max - length - 2), "{", ...inside, "}"].join("");
 }
 
 /** The same object without the fields that are undefined. */

@@ -28,6 +28,7 @@ export function severityFields(
 ): { severity: Severity; severity_number?: number; severity_source: string } | undefined {
   const entry = table.get(word.trim().toLowerCase());
   if (entry === undefined) return undefined;
-  const fields = { severity: entry.severity, severity_source: word };
-  return entry.number === undefined ? fields : { ...fields, severity_number: entry.number };
+  const { severity, number } = entry;
+  if (number === undefined) return { severity, severity_source: word };
+  return { severity, severity_number: number, severity_source: word };
 }

@@ -35,8 +35,6 @@ export interface Intaken {
   readonly accepted: number;
   readonly rejections: readonly Rejection[];
   readonly warnings: readonly MappingWarning[];
-  /** True when no item of it can come near the size of a record. */
-  readonly isSmall: boolean;
 }
 
 export interface IntakeOptions {
@@ -128,7 +126,7 @@ class IntakeDraft {
       ...(identityRecipe === undefined ? {} : { identityRecipe }),
       ...(settings.identityExclude === undefined ? {} : { identityExclude: settings.identityExclude }),
     };
-    const isSmall = this.#isSmall(1);
+    const isSmall = this.#isSmall();
     for (const [itemIndex, draft] of drafts.entries()) {
       common.itemIndex = itemIndex;
       const { event, warnings: own } = finishEvent(draft, common);
@@ -160,13 +158,13 @@ class IntakeDraft {
       accepted: this.#accepted,
       rejections: this.#rejections,
       warnings: this.#warnings,
-      isSmall: this.#isSmall(this.#items.length),
     };
   }
 
-  #isSmall(items: number): boolean {
+  /** True when no event of it can come near the size of a record. */
+  #isSmall(): boolean {
     const { bytes, contentEncoding } = this.#delivery;
-    return contentEncoding === undefined && isSurelySmall(items, bytes.length, this.#options.limits.recordBytes);
+    return contentEncoding === undefined && isSurelySmall(bytes.length, this.#options.limits.recordBytes);
   }
 
   #bury(rejected: RejectedItem, index: number): void {

@@ -103,16 +103,17 @@ export class PartitionWriter {
     assert(lastSeq >= 0, "seq begins at 1");
     const records: AppendRecord[] = [];
     for (const { chunks, receivedMs, traceparent } of batch) {
-      for (const items of chunks) {
-        const value: EventsRecord = {
-          kind: "events",
+      for (const { items, text } of chunks) {
+        const head = {
+          kind: "events" as const,
           receiver_id: this.#options.receiverId,
           seq: lastSeq + records.length + 1,
           received_ms: receivedMs,
           ...(traceparent === undefined ? {} : { traceparent }),
-          items,
         };
-        records.push({ value, events: items.length });
+        const value: EventsRecord = { ...head, items };
+        const whole = `${JSON.stringify(head).slice(0, -1)},"items":${text}}`;
+        records.push({ value, text: whole, events: items.length });
       }
     }
     return records;

@@ -191,7 +191,7 @@ export class Receiver {
   async takeEvent(event: AlertEvent): Promise<void> {
     const partition = partitionOf(alertPartitionKey(event.tenant, event.fingerprint), this.#writers.length);
     const receivedMs = this.clock.now();
-    const chunks = [[{ ...event, received_ms: receivedMs }]];
+    const chunks = chunkItems([{ ...event, received_ms: receivedMs }], this.limits.recordBytes);
     await this.#writers[partition]?.append({ chunks, receivedMs, traceparent: undefined });
   }
 
@@ -201,7 +201,7 @@ export class Receiver {
     const groups = groupByPartition(intaken.items, this.#writers.length);
     const ends = afterDurable === undefined ? null : new Map<number, number>();
     const write = (partition: number, items: readonly Item[]): Promise<unknown> => {
-      const chunks = intaken.isSmall ? [items] : chunkItems(items, this.limits.recordBytes);
+      const chunks = chunkItems(items, this.limits.recordBytes);
       const appended = this.#writers[partition]?.append({ chunks, receivedMs, traceparent });
       if (appended === undefined) return Promise.resolve();
       return ends === null ? appended : appended.then((end) => ends.set(partition, end));

@@ -3,8 +3,11 @@ import { alertPartitionKey, partitionOf } from "@winnow/core";
 
 export type Item = EventsRecord["items"][number];
 
-/** Items of one log record, in order. */
-export type Chunk = readonly Item[];
+/** Items of one log record, in order, and the JSON of their list, which is written once. */
+export interface Chunk {
+  readonly items: readonly Item[];
+  readonly text: string;
+}
 
 function partitionOfItem(item: Item, partitions: number): number {
   return "fingerprint" in item
@@ -34,8 +37,8 @@ const recordFieldsBytes = 1_024;
 const growthMax = 8;
 
 /** True when no event of such a delivery can come near `recordBytes`, so that nothing needs to be measured. */
-export function isSurelySmall(items: number, bodyBytes: number, recordBytes: number): boolean {
-  return items * (bodyBytes * growthMax + recordFieldsBytes) <= recordBytes;
+export function isSurelySmall(bodyBytes: number, recordBytes: number): boolean {
+  return bodyBytes * growthMax + recordFieldsBytes <= recordBytes;
 }
 
 /** JSON size of an item, bytes. */
@@ -67,14 +70,20 @@ function valueBound(value: unknown): number {
   return bound;
 }
 
-/** Items in records of at most `recordBytes`; each item alone must fit. Sizes are measured only where it may be close. */
+/** Items in records of at most `recordBytes`; each item alone must fit. */
 export function chunkItems(items: readonly Item[], recordBytes: number): Chunk[] {
+  const whole = chunkOf(items);
+  // A code unit takes at most three bytes, so that most lists need not be measured.
   const room = itemBytesMax(recordBytes);
-  const bound = items.reduce((sum, item) => (sum > room ? sum : sum + itemBytesBound(item)), 0);
-  return bound <= room ? [items] : cut(items, recordBytes);
+  const fits = whole.text.length * 3 <= room || Buffer.byteLength(whole.text) <= room;
+  return fits ? [whole] : cut(items, recordBytes).map(chunkOf);
 }
 
-function cut(items: readonly Item[], recordBytes: number): Chunk[] {
+function chunkOf(items: readonly Item[]): Chunk {
+  return { items, text: JSON.stringify(items) };
+}
+
+function cut(items: readonly Item[], recordBytes: number): Item[][] {
   const chunks: Item[][] = [];
   let room = 0;
   for (const item of items) {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { PartitionWriter } from "../src/partition-writer.ts";
-import type { Chunk } from "../src/records.ts";
+import { type Chunk, chunkItems } from "../src/records.ts";
 import { recoverSeq } from "../src/recover-seqs.ts";
 import { type Fault, MemoryLog } from "./support/memory-log.ts";
 
@@ -16,20 +16,24 @@ function writerOf(log: MemoryLog, lastSeq = 0, recordsMax = 1_000): PartitionWri
   });
 }
 
-const chunk = (id: string): Chunk => [
-  {
-    type: "dead_letter",
-    id,
-    received_ms: 0,
-    integration: "i",
-    reason: { code: "c", text: "t" },
-    raw_base64: "",
-    bytes: 0,
-    sha256: "",
-  },
-];
+const chunksOf = (id: string): Chunk[] =>
+  chunkItems(
+    [
+      {
+        type: "dead_letter",
+        id,
+        received_ms: 0,
+        integration: "i",
+        reason: { code: "c", text: "t" },
+        raw_base64: "",
+        bytes: 0,
+        sha256: "",
+      },
+    ],
+    100_000,
+  );
 
-const input = (...ids: string[]) => ({ chunks: ids.map(chunk), receivedMs: 7, traceparent: undefined });
+const input = (...ids: string[]) => ({ chunks: ids.flatMap(chunksOf), receivedMs: 7, traceparent: undefined });
 
 const idsIn = (log: MemoryLog): string[] => log.items().map((item) => (item as { id: string }).id);
 

@@ -105,6 +105,7 @@ export class Partition {
       throw new WinnowError("log_offset_beyond_end", `offset ${offset} lies above the end ${end}`, { fields });
     }
     this.#refuseTrimmed(offset);
+    this.#cache.release(offset);
     if (offset === end) return [];
     return this.#cache.read(offset, maxBytes) ?? this.#readFiles(offset, maxBytes);
   }

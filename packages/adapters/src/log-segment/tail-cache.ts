@@ -18,11 +18,22 @@ export class TailCache {
     this.#records.push(record);
     this.#sizes.push(bytes);
     this.#bytes += bytes;
-    while (this.#bytes > this.#bytesMax && this.#head < this.#records.length) {
-      this.#bytes -= this.#sizes[this.#head] ?? 0;
-      this.#head += 1;
-    }
+    while (this.#bytes > this.#bytesMax && this.#head < this.#records.length) this.#drop();
     if (this.#head > 64 && this.#head * 2 > this.#records.length) this.#compact();
+  }
+
+  /**
+   * Forgets the records below `offset`: their consumer is done with them. Kept any longer they would outlive the young
+   * generation of the heap, which costs more than everything else that is done with them here.
+   */
+  release(offset: number): void {
+    for (
+      let first = this.#records[this.#head];
+      first !== undefined && first.offset < offset;
+      first = this.#records[this.#head]
+    )
+      this.#drop();
+    if (this.#head > 0) this.#compact();
   }
 
   /** Records from `offset` on, about `maxBytes` but at least one; undefined when they are not here. */
@@ -37,6 +48,11 @@ export class TailCache {
       to += 1;
     }
     return this.#records.slice(from, to);
+  }
+
+  #drop(): void {
+    this.#bytes -= this.#sizes[this.#head] ?? 0;
+    this.#head += 1;
   }
 
   #compact(): void {

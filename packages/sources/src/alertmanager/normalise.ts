@@ -1,9 +1,19 @@
 import type { AlertDraft, AlertLink, KeyPart } from "@winnow/contracts";
-import { type Fields, firstLabel, firstText, httpLink, isFields, ownField, readableKey, textOf } from "../reading.ts";
+import {
+  type Fields,
+  firstLabel,
+  firstText,
+  httpLink,
+  isFields,
+  ownField,
+  ownText,
+  readableKey,
+  textOf,
+} from "../reading.ts";
 import { Report, wholeBodyRejected } from "../report.ts";
 import { severityFields, severityTable } from "../severity.ts";
 import type { Normalised, SourceRequest, SourceSettings } from "../source.ts";
-import { readRfc3339 } from "../times.ts";
+import { isoText, readRfc3339 } from "../times.ts";
 import { bodySchema } from "./schema.ts";
 
 const severities = severityTable([
@@ -109,11 +119,12 @@ function readAlert(member: Fields, labels: Record<string, string[]>, path: strin
   const identity = readIdentity(labels, path, context);
   const alertname = labels["alertname"]?.[0];
   const key = readableKey(alertname ?? "", alertname === undefined ? identity : withoutName(identity));
+  const { severity, severity_number, severity_source } = readSeverity(labels, path, context.report);
   const draft: { -readonly [Field in keyof AlertDraft]: AlertDraft[Field] } = {
     kind: alertname !== undefined && heartbeatNames.has(alertname.toLowerCase()) ? "heartbeat" : "alert",
     action: times.status === "firing" ? "fire" : "resolve",
     status: times.status,
-    ...readSeverity(labels, path, context.report),
+    severity,
     title: firstText(annotations, names.title) ?? alertname ?? key,
     identity,
     dedup_key: key,
@@ -122,20 +133,26 @@ function readAlert(member: Fields, labels: Record<string, string[]>, path: strin
     links: readLinks(member, annotations, context),
     time_quality: times.occurred_ms === undefined ? "received" : "exact",
   };
-  if (times.status === "resolved") draft.resolve_reason = "condition";
-  if (times.occurred_ms !== undefined) draft.occurred_ms = times.occurred_ms;
-  if (times.started_ms !== undefined) {
-    draft.started_ms = times.started_ms;
-    draft.episode_id = new Date(times.started_ms).toISOString();
-  }
-  if (times.ended_ms !== undefined) draft.ended_ms = times.ended_ms;
-  if (times.expires_ms !== undefined) draft.expires_ms = times.expires_ms;
+  if (severity_number !== undefined) draft.severity_number = severity_number;
+  if (severity_source !== undefined) draft.severity_source = severity_source;
+  addTimes(draft, times);
   if (alertname !== undefined) {
     draft.class = alertname;
     draft.rule = { name: alertname };
   }
   addPlaces(draft, labels, annotations, context);
   return draft;
+}
+
+function addTimes(draft: { -readonly [Field in keyof AlertDraft]: AlertDraft[Field] }, times: MemberTimes): void {
+  if (times.status === "resolved") draft.resolve_reason = "condition";
+  if (times.occurred_ms !== undefined) draft.occurred_ms = times.occurred_ms;
+  if (times.started_ms !== undefined) {
+    draft.started_ms = times.started_ms;
+    draft.episode_id = isoText(times.started_ms);
+  }
+  if (times.ended_ms !== undefined) draft.ended_ms = times.ended_ms;
+  if (times.expires_ms !== undefined) draft.expires_ms = times.expires_ms;
 }
 
 function withoutName(identity: readonly KeyPart[]): KeyPart[] {
@@ -161,9 +178,12 @@ function addPlaces(
   if (component !== undefined) draft.component = component;
 }
 
+const hostAndPort = /^(\[[^\]]+\]|[^:]+):\d+$/;
+
 /** `web-01:9100` is scraped at a port, but the host that other tools know is `web-01`. */
 function withoutPort(instance: string | undefined): string | undefined {
-  return instance?.replace(/^(\[[^\]]+\]|[^:]+):\d+$/, "$1");
+  const host = instance === undefined ? undefined : hostAndPort.exec(instance)?.[1];
+  return host === undefined ? instance : ownText(host);
 }
 
 function readAnnotations(value: unknown, path: string, report: Report): Record<string, string> {
@@ -181,14 +201,13 @@ function readAnnotations(value: unknown, path: string, report: Report): Record<s
 }
 
 function readIdentity(labels: Record<string, string[]>, path: string, context: BodyContext): KeyPart[] {
-  const parts = Object.keys(labels)
-    .toSorted()
-    .map((name) => ({ k: name, v: labels[name]?.[0] ?? "" }));
-  if (context.excluded.size === 0) return parts;
-  const kept = parts.filter((part) => !context.excluded.has(part.k));
+  const sorted = Object.keys(labels).toSorted();
+  const part = (name: string): KeyPart => ({ k: name, v: labels[name]?.[0] ?? "" });
+  const kept: KeyPart[] = [];
+  for (const name of sorted) if (!context.excluded.has(name)) kept.push(part(name));
   if (kept.length > 0) return kept;
   context.report.warn("identity_exclude_ignored", `${path}.labels`);
-  return parts;
+  return sorted.map(part);
 }
 
 function readSeverity(

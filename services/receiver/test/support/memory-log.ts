@@ -80,7 +80,11 @@ export class MemoryLog implements EventLog {
     this.appends.push(partition);
     this.onAppend(partition);
     // What is stored is what was handed over at the call, as JSON, like on a disk.
-    const values = records.map(({ value }) => JSON.parse(JSON.stringify(value)) as LogValue);
+    const values = records.map(({ value, text }) => {
+      const written = JSON.stringify(value);
+      if (text !== undefined && text !== written) throw new Error("the text of a record says something else");
+      return JSON.parse(written) as LogValue;
+    });
     const fault = this.#faults.shift();
     if (this.#held !== null) await this.#held;
     await Promise.resolve();
