@@ -5,6 +5,8 @@ import { Deadlines } from "./deadlines.ts";
 interface Entry {
   /** null = known to be absent. */
   value: unknown;
+  /** JSON in the place of the value, of states that are hardly ever read again before they are written. */
+  text: string | null;
   deadline: number | null;
   changedAt: number;
 }
@@ -27,6 +29,7 @@ export class StateCache {
   readonly read: Read = (key) => {
     const entry = this.#entries.get(key);
     if (entry === undefined) throw new StateMissing(key);
+    if (entry.text !== null) return JSON.parse(entry.text) as unknown;
     return entry.value ?? undefined;
   };
 
@@ -42,6 +45,7 @@ export class StateCache {
       const row = found.get(key);
       this.#entries.set(key, {
         value: row === undefined ? null : (JSON.parse(row.value) as unknown),
+        text: null,
         deadline: row?.deadline_ms ?? null,
         changedAt: row?.changed_at ?? 0,
       });
@@ -51,7 +55,10 @@ export class StateCache {
   /** Carries out the writes of a decision made at `offset`. */
   apply(writes: ReadonlyMap<string, StateWrite>, offset: number): void {
     for (const [key, write] of writes) {
-      this.#entries.set(key, { value: write.value, deadline: write.deadline, changedAt: offset });
+      // As text they hold on to nothing: the event that they were made of can leave the young generation.
+      const text = write.value === null || this.#keeps(key) ? null : JSON.stringify(write.value);
+      const value = text === null ? write.value : null;
+      this.#entries.set(key, { value, text, deadline: write.deadline, changedAt: offset });
       this.#changed.add(key);
       this.deadlines.set(key, write.deadline);
     }
@@ -61,7 +68,7 @@ export class StateCache {
   dropDeadline(key: string, offset: number): void {
     const entry = this.#entries.get(key);
     if (entry === undefined || entry.deadline === null) return;
-    this.#entries.set(key, { value: entry.value, deadline: null, changedAt: offset });
+    this.#entries.set(key, { ...entry, deadline: null, changedAt: offset });
     this.#changed.add(key);
   }
 
@@ -73,7 +80,7 @@ export class StateCache {
       if (entry === undefined) continue;
       changes.push({
         key,
-        value: entry.value === null ? null : JSON.stringify(entry.value),
+        value: entry.text ?? (entry.value === null ? null : JSON.stringify(entry.value)),
         deadline_ms: entry.deadline,
         changed_at: entry.changedAt,
       });

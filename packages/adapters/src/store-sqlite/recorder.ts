@@ -82,7 +82,7 @@ function batchWriter(db: DatabaseSync, coalesceMs: number): (batch: PackedBatch)
   const putMember = command(
     db,
     `INSERT INTO member (incident, fingerprint, episode_id, joined_ms, body) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (incident, fingerprint, episode_id) DO UPDATE
+     ON CONFLICT (fingerprint, incident, episode_id) DO UPDATE
      SET joined_ms = excluded.joined_ms, body = excluded.body`,
   );
   const putLine = command(db, "INSERT INTO timeline (incident, seq, body) VALUES (?, ?, ?)");

@@ -48,10 +48,10 @@ export const migrations: readonly Migration[] = [
         episode_id TEXT NOT NULL,
         joined_ms INTEGER NOT NULL,
         body TEXT NOT NULL,
-        UNIQUE (incident, fingerprint, episode_id)
+        -- The fingerprint first: one index both finds the row and the incidents of an alert.
+        UNIQUE (fingerprint, incident, episode_id)
       ) STRICT;
       CREATE INDEX member_by_joined ON member (incident, joined_ms, id);
-      CREATE INDEX member_by_fingerprint ON member (fingerprint);
 
       CREATE TABLE timeline (
         incident INTEGER NOT NULL,
