@@ -14,6 +14,8 @@ export interface ReceiverLimits {
   readonly pendingBytes: number;
   /** Deliveries that are being read or wait for the log. */
   readonly pendingDeliveries: number;
+  /** Bytes of deliveries between decoding and the disk; further ones wait as they came. */
+  readonly intakeBytes: number;
   /** How many times larger than its compressed form a body may be, once it is larger than `inflateFreeBytes`. */
   readonly inflateRatio: number;
   readonly inflateFreeBytes: number;
@@ -43,6 +45,7 @@ export const receiverLimits: ReceiverLimits = {
   deadLetterBytes: 256 * 1024,
   pendingBytes: 64 * 1024 * 1024,
   pendingDeliveries: 10_000,
+  intakeBytes: 1024 * 1024,
   inflateRatio: 100,
   inflateFreeBytes: 1024 * 1024,
   formFields: 1_000,

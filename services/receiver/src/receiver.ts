@@ -3,6 +3,7 @@ import { alertPartitionKey, partitionOf } from "@winnow/core";
 import { hasCode, type Logger, type Metrics, WinnowError } from "@winnow/platform";
 import type { Clock, EventLog } from "@winnow/ports";
 import { type Delivery, type Intaken, intake, type Rejection } from "./intake.ts";
+import { IntakeGate } from "./intake-gate.ts";
 import { type GuardedIntegration, type Integration, IntegrationTable, type Presented } from "./integrations.ts";
 import { type ReceiverLimits, receiverLimits } from "./limits.ts";
 import { PartitionWriter } from "./partition-writer.ts";
@@ -45,6 +46,12 @@ export type Receipt =
   /** Not stored, or not all of it: the sender sends it again. */
   | { readonly kind: "unavailable"; readonly retryAfterS: number };
 
+/** A receipt, and where the delivery ends in the log, by partition; null when it is not stored. */
+interface Stored {
+  readonly receipt: Receipt;
+  readonly ends: ReadonlyMap<number, number> | null;
+}
+
 export type Refusal = "unknown_integration" | "unauthorized" | "queue_full";
 export type Opened = { readonly integration: GuardedIntegration; readonly place: Place };
 
@@ -62,6 +69,7 @@ export class Receiver {
   readonly #options: ReceiverOptions;
   readonly #writers: readonly PartitionWriter[];
   readonly #pending: Pending;
+  readonly #gate: IntakeGate;
   #table: IntegrationTable;
   #readySinceMs: number;
   #failedAt = Number.NEGATIVE_INFINITY;
@@ -74,6 +82,7 @@ export class Receiver {
     this.clock = options.clock;
     this.logger = options.logger;
     this.#pending = new Pending(this.limits);
+    this.#gate = new IntakeGate(this.limits.intakeBytes);
     this.#table = this.#tableOf(options.integrations);
     options.metrics.allow("reason", rejectReasons);
     this.#writers = options.lastSeqs.map((lastSeq, partition) => this.#writer(partition, lastSeq));
@@ -173,18 +182,33 @@ export class Receiver {
 
   /** The same for bytes that were received before: they say nothing about whether their integration is alive now. */
   async store(delivery: Delivery, traceparent?: string): Promise<Receipt> {
+    const { length } = delivery.bytes;
+    const turn = this.#gate.enter(length);
+    if (turn !== null) await turn;
+    let end: Stored;
+    try {
+      end = await this.#store(delivery, traceparent);
+    } finally {
+      this.#gate.leave(length);
+    }
+    if (end.ends !== null) await this.#options.afterDurable?.(end.ends);
+    return end.receipt;
+  }
+
+  async #store(delivery: Delivery, traceparent?: string): Promise<Stored> {
     const { logger, metrics } = this.#options;
     const { name } = delivery.integration;
     const intaken = await intake(delivery, { limits: this.limits, logger });
+    let ends: Stored["ends"];
     try {
-      await this.#write(intaken, delivery.receivedMs, traceparent);
+      ends = await this.#write(intaken, delivery.receivedMs, traceparent);
     } catch (error) {
-      return this.#failed(name, error);
+      return { receipt: this.#failed(name, error), ends: null };
     }
     metrics.add("winnow_events_received_total", { integration: name }, intaken.items.length);
     metrics.add("winnow_events_accepted_total", { integration: name }, intaken.accepted);
     for (const { code } of intaken.rejections) this.#count(name, code);
-    return receiptOf(intaken);
+    return { receipt: receiptOf(intaken), ends };
   }
 
   /** Writes an event that was mapped before, as it is. Rejects like the log does. */
@@ -195,21 +219,26 @@ export class Receiver {
     await this.#writers[partition]?.append({ chunks, receivedMs, traceparent: undefined });
   }
 
-  /** Resolves when all partitions have it; rejects when one does not, after all have ended. */
-  async #write(intaken: Intaken, receivedMs: number, traceparent: string | undefined): Promise<void> {
-    const { afterDurable } = this.#options;
-    const groups = groupByPartition(intaken.items, this.#writers.length);
-    const ends = afterDurable === undefined ? null : new Map<number, number>();
-    const write = (partition: number, items: readonly Item[]): Promise<unknown> => {
+  /**
+   * Resolves when all partitions have it, with the offset behind its last record in each; rejects when one does not,
+   * after all have ended.
+   */
+  async #write(
+    intaken: Intaken,
+    receivedMs: number,
+    traceparent: string | undefined,
+  ): Promise<ReadonlyMap<number, number>> {
+    const ends = new Map<number, number>();
+    const write = async ([partition, items]: readonly [number, readonly Item[]]): Promise<void> => {
       const chunks = chunkItems(items, this.limits.recordBytes);
-      const appended = this.#writers[partition]?.append({ chunks, receivedMs, traceparent });
-      if (appended === undefined) return Promise.resolve();
-      return ends === null ? appended : appended.then((end) => ends.set(partition, end));
+      const end = await this.#writers[partition]?.append({ chunks, receivedMs, traceparent });
+      if (end !== undefined) ends.set(partition, end);
     };
-    const writes = await Promise.allSettled([...groups].map(([partition, items]) => write(partition, items)));
-    const failed = writes.find((end) => end.status === "rejected");
+    const writes = [...groupByPartition(intaken.items, this.#writers.length)].map(write);
+    const fates = await Promise.allSettled(writes);
+    const failed = fates.find((fate) => fate.status === "rejected");
     if (failed !== undefined) throw failed.reason;
-    if (ends !== null) await afterDurable?.(ends);
+    return ends;
   }
 
   #failed(integration: string, error: unknown): Receipt {

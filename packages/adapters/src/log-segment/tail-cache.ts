@@ -1,25 +1,28 @@
 import type { StoredRecord } from "@winnow/ports";
 
-/** The newest durable records of a partition, so that consumers at the tail neither read nor parse files. */
+/**
+ * Durable records that the consumer of a partition has yet to read, so that it neither reads nor parses files. They are
+ * one unbroken run. When it is full, newer records are left to the files until it has been read: a consumer that lags
+ * reads every record that was kept, where a cache of the newest would drop all of them unread.
+ */
 export class TailCache {
   readonly #bytesMax: number;
   #records: StoredRecord[] = [];
   #sizes: number[] = [];
-  /** Records before it are forgotten. */
-  #head = 0;
   #bytes = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  /** Adds the next record; `bytes` is its length as JSON. */
+  /** Offers the next record; `bytes` is its length as JSON. */
   push(record: StoredRecord, bytes: number): void {
+    const last = this.#records.at(-1);
+    const follows = last === undefined || last.offset + 1 === record.offset;
+    if (!follows || this.#bytes + bytes > this.#bytesMax) return;
     this.#records.push(record);
     this.#sizes.push(bytes);
     this.#bytes += bytes;
-    while (this.#bytes > this.#bytesMax && this.#head < this.#records.length) this.#drop();
-    if (this.#head > 64 && this.#head * 2 > this.#records.length) this.#compact();
   }
 
   /**
@@ -27,20 +30,22 @@ export class TailCache {
    * generation of the heap, which costs more than everything else that is done with them here.
    */
   release(offset: number): void {
-    for (
-      let first = this.#records[this.#head];
-      first !== undefined && first.offset < offset;
-      first = this.#records[this.#head]
-    )
-      this.#drop();
-    if (this.#head > 0) this.#compact();
+    let done = 0;
+    while (done < this.#records.length && (this.#records[done]?.offset ?? 0) < offset) {
+      this.#bytes -= this.#sizes[done] ?? 0;
+      done += 1;
+    }
+    if (done === 0) return;
+    this.#records = this.#records.slice(done);
+    this.#sizes = this.#sizes.slice(done);
   }
 
   /** Records from `offset` on, about `maxBytes` but at least one; undefined when they are not here. */
   read(offset: number, maxBytes: number): readonly StoredRecord[] | undefined {
-    const first = this.#records[this.#head];
+    const first = this.#records[0];
     if (first === undefined || offset < first.offset) return undefined;
-    const from = this.#head + offset - first.offset;
+    const from = offset - first.offset;
+    if (from >= this.#records.length) return undefined;
     let to = from;
     let bytes = 0;
     while (to < this.#records.length && (to === from || bytes + (this.#sizes[to] ?? 0) <= maxBytes)) {
@@ -48,16 +53,5 @@ export class TailCache {
       to += 1;
     }
     return this.#records.slice(from, to);
-  }
-
-  #drop(): void {
-    this.#bytes -= this.#sizes[this.#head] ?? 0;
-    this.#head += 1;
-  }
-
-  #compact(): void {
-    this.#records = this.#records.slice(this.#head);
-    this.#sizes = this.#sizes.slice(this.#head);
-    this.#head = 0;
   }
 }
