@@ -87,9 +87,9 @@ const settings: LoopSettings = {
 };
 /** So often, and with so little kept, that all ways to a checkpoint are taken. */
 const checkpointSettings: CheckpointSettings = { saveMs: 2_500, collectedMax: 10, pauseMs: 400 };
-/** Machines' clocks of a cluster: receivers ten minutes off either way, correlators ahead, right, or a little behind. */
+/** Machines' clocks of a cluster: receivers ten minutes off either way, correlators ahead, right, or behind. */
 const receiverSkewsMs = [600_000, -600_000] as const;
-const correlatorSkewsMs = [300_000, 0, -2_000] as const;
+const correlatorSkewsMs = [300_000, 0, -20_000] as const;
 const restartMs = [100, 1_500] as const;
 const rejoinMs = 1_000;
 /** So few that states are evicted and loaded again all the time. */

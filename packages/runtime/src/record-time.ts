@@ -19,7 +19,7 @@ export function timeOf({ value, appended_ms, age_ms }: StoredRecord): number {
 }
 
 /** Clocks of machines differ by less than this where time is kept; ms. */
-const inStepMs = 1_000;
+export const inStepMs = 1_000;
 
 /**
  * A receiver's record with its times of receipt on the log's clock, where the receiver's own differs by more than a

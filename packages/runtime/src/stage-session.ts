@@ -12,6 +12,7 @@ import {
 import type { CommitMeta, CommitResult, Refusal, StoredRecord } from "@winnow/ports";
 import type { Checkpointer } from "./checkpointer.ts";
 import { startingEngine, tooOld } from "./engine-change.ts";
+import { LogClock } from "./log-clock.ts";
 import { Marks } from "./marks.ts";
 import { ClaimLost, checkClaim, type PartitionSession } from "./partition-loop.ts";
 import { Publisher } from "./publisher.ts";
@@ -52,10 +53,7 @@ export class StageSession<Item> implements PartitionSession {
   #generation: number;
   #engine: number;
   #unsaved = false;
-  /** Offset of the last tick of this session. */
-  #ownTick = -1;
-  /** How far this machine's clock runs ahead of the log's, as that tick shows; ms. */
-  #aheadMs = 0;
+  readonly #logClock: LogClock;
 
   private constructor(
     opened: { stage: Stage<Item>; partition: number; token: string; logId: string; position: number; engine: number },
@@ -70,6 +68,7 @@ export class StageSession<Item> implements PartitionSession {
     this.#position = opened.position;
     this.#committed = opened.position;
     this.#deps = deps;
+    this.#logClock = new LogClock(deps.clock);
     this.#cache = parts.cache;
     this.#publisher = parts.publisher;
     this.#checkpointer = parts.checkpointer;
@@ -128,7 +127,7 @@ export class StageSession<Item> implements PartitionSession {
 
   nextDeadline(): number | null {
     const deadline = this.#cache.deadlines.next();
-    return deadline === null ? null : deadline + this.#heldBackMs() + this.#aheadMs;
+    return deadline === null ? null : deadline + this.#heldBackMs() + this.#logClock.correctionMs();
   }
 
   /** An alert may be on its way that is older than this moment: no timer of A fires before it. */
@@ -141,12 +140,14 @@ export class StageSession<Item> implements PartitionSession {
     const { log, clock, facts } = this.#deps;
     const value = {
       kind: "tick" as const,
-      at_ms: clock.now() - this.#heldBackMs(),
+      at_ms: this.#logClock.now() - this.#heldBackMs(),
       ready_since_ms: facts.readySince(),
       delivered_ms: this.#stage.id === "A" ? facts.delivered() : {},
     };
-    this.#ownTick = await log.append(this.#stage.input, this.#partition, [{ value, events: 0 }]);
-    return this.#ownTick;
+    const at = clock.now();
+    const offset = await log.append(this.#stage.input, this.#partition, [{ value, events: 0 }]);
+    this.#logClock.ticked(offset, at);
+    return offset;
   }
 
   /** What lies below the checkpoint, or where the window store itself is durable, below the commit. */
@@ -190,6 +191,7 @@ export class StageSession<Item> implements PartitionSession {
 
   async process(record: StoredRecord): Promise<number> {
     const value = record.value;
+    this.#logClock.read(record);
     if (this.#engine !== engineVersion || value.kind === "engine") await this.#meetEngine(value, record.offset);
     const time = timeOf(record);
     const items = this.#newItems(value, time);
@@ -213,9 +215,8 @@ export class StageSession<Item> implements PartitionSession {
   }
 
   /** The clock has moved: facts of a tick first, then deadlines in order, cascades included. */
-  async #passTime({ value, offset, appended_ms: appendedMs }: StoredRecord): Promise<void> {
+  async #passTime({ value, offset }: StoredRecord): Promise<void> {
     if (value.kind === "tick") {
-      if (offset === this.#ownTick) this.#aheadMs = Math.max(0, value.at_ms - appendedMs);
       const decision = await this.#decide(() => this.#stage.tick(value, this.#cache.read, this.#context(offset, -1)));
       this.#cache.apply(decision.writes, offset);
     }
