@@ -213,7 +213,11 @@ export class PartitionLoop {
     const now = this.#deps.clock.monotonic();
     if (now - this.#lastTrim < this.#deps.settings.trimMs) return;
     this.#lastTrim = now;
-    await this.#deps.log.trim(this.#topic, this.#partition, await session.trimBelow());
+    const below = await session.trimBelow();
+    await this.#deps.log.trim(this.#topic, this.#partition, below).catch((error: unknown) => {
+      // What could not be removed now can be later; deciding goes on.
+      if (!(error instanceof WinnowError) || error.retry === "permanent") throw error;
+    });
   }
 
   /** Nothing to read: commit, verify, tick, or wait for the first of them. Non-null: the session is over. */

@@ -1,5 +1,5 @@
 import type { StageId, Topic } from "@winnow/contracts";
-import type { Logger, WinnowError } from "@winnow/platform";
+import { type Logger, WinnowError } from "@winnow/platform";
 import type { Clock, EventLog, Ids, JoinStage, Membership } from "@winnow/ports";
 import {
   defaultLoopSettings,
@@ -31,6 +31,8 @@ export interface PartitionSetOptions {
   open(partition: number, token: string, signal: AbortSignal): Promise<PartitionSession>;
 }
 
+/** The same trouble of a partition, again and again, is told this often; ms. */
+const sameTroubleMs = 60_000;
 /** Pause before a partition that another owner took is asked for again; ms. */
 const rejoinMs = 1_000;
 
@@ -117,6 +119,7 @@ export class PartitionSet {
   #dependencies(partition: number, health: Run["health"]): LoopDependencies {
     const { stage, log, clock, ids, logger, settings } = this.#options;
     const place = { stage, partition };
+    const told = { what: "", at: 0 };
     return {
       log,
       clock,
@@ -128,9 +131,13 @@ export class PartitionSet {
           logger.error("a partition stopped and needs a person", { ...place, error });
         },
         trouble: (error) => {
+          const what = error instanceof WinnowError ? error.code : String(error);
+          if (what === told.what && clock.monotonic() - told.at < sameTroubleMs) return;
+          Object.assign(told, { what, at: clock.monotonic() });
           logger.warn("a partition starts over", { ...place, error });
         },
         progress: (position) => {
+          if (position > health.position) told.what = "";
           health.position = position;
         },
       },

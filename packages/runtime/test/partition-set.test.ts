@@ -13,6 +13,9 @@ class World {
   readonly broken = new Set<number>();
   readonly set: PartitionSet;
   group: MembershipHandlers | null = null;
+  /** Whose store does not answer. */
+  readonly silent = new Set<number>();
+  readonly #log: string[] = [];
   #tokens = 0;
 
   constructor(isShared: boolean) {
@@ -23,7 +26,7 @@ class World {
       log: emptyLog(),
       clock,
       ids: { token: () => `token-${this.#tokens++}` },
-      logger: createLogger({ level: "error", destination: { write: () => {} } }),
+      logger: createLogger({ destination: { write: (line) => this.#log.push(line) } }),
       open: async (partition) => this.#session(partition),
       ...(isShared ? { join: (stage, handlers) => this.#join(stage, handlers) } : {}),
     });
@@ -41,6 +44,7 @@ class World {
   }
 
   #session(partition: number): PartitionSession {
+    if (this.silent.has(partition)) throw new WinnowError("store_unavailable", "the store did not answer");
     if (this.broken.has(partition)) throw new WinnowError("input_gap", "records are missing");
     this.told.push(`open ${partition}`);
     return {
@@ -65,6 +69,10 @@ class World {
 
   async pass(ms = 100): Promise<void> {
     await this.time.runUntil(this.time.now + ms);
+  }
+
+  get warnings(): string[] {
+    return this.#log.filter((line) => line.includes('"level":"warn"'));
   }
 
   get running(): number[] {
@@ -161,4 +169,21 @@ await t.test("a stop lets go of everything and leaves the group; nothing begins 
   world.group?.onAssigned([2]);
   await world.pass();
   t.notOk(world.told.includes("open 2"));
+});
+
+await t.test("a store that does not answer is told of once a minute, and waited for", async (t) => {
+  const world = new World(false);
+  for (const partition of [0, 1, 2, 3]) world.silent.add(partition);
+  world.set.start();
+  await world.pass(50_000);
+  t.equal(world.warnings.length, 4);
+  await world.pass(20_000);
+  t.equal(world.warnings.length, 8);
+  world.silent.clear();
+  await world.pass(3_000);
+  t.equal(world.told.filter((line) => line.startsWith("open")).length, 4);
+  t.same(
+    world.set.health().map(({ alarm }) => alarm),
+    [null, null, null, null],
+  );
 });
