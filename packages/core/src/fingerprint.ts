@@ -1,5 +1,6 @@
 import type { AlertDraft, AlertEvent, KeyPart, MappingWarning } from "@winnow/contracts";
 import { comparePart, fitFields, fitIdentity, type MutableDraft } from "./event-limits.ts";
+import { flatText } from "./flat-text.ts";
 
 /** SHA-256 of UTF-8 text as 64 hex digits. */
 type TextHash = (text: string) => string;
@@ -40,14 +41,6 @@ export function fingerprintOf(
 ): string {
   const hex = hash(identityDigestText(tenant, integration, identity));
   return flatText([hex.slice(0, 16), hex.slice(16, 32)], "");
-}
-
-/**
- * Joins parts to a text that stands in memory in one piece. A slice or a sum of texts is a view of others, and a single
- * one of those makes JSON.stringify take twice as long for the whole event.
- */
-function flatText(parts: readonly string[], separator: string): string {
-  return parts.join(separator);
 }
 
 function framed(text: string): string {

@@ -7,6 +7,7 @@ import {
   type WindowSettings,
 } from "@winnow/contracts";
 import type { RuleMatch } from "./compiled-rules.ts";
+import { flatText } from "./flat-text.ts";
 import { IncidentChange } from "./incident-change.ts";
 import {
   counterKey,
@@ -114,7 +115,7 @@ function join(state: IncidentState, entry: "join" | "reopen", arrival: Arrival, 
 function evidenceOf(transition: Transition, match: RuleMatch) {
   return {
     alert: transition.alert.title,
-    group_key: match.groupKey.map((part) => `${part.k}=${part.v}`),
+    group_key: match.groupKey.map((part) => flatText([part.k, part.v], "=")),
     ...(match.missing.length === 0 ? {} : { missing: [...match.missing] }),
   };
 }
