@@ -13,12 +13,12 @@ const readBytes = 1024 * 1024;
  */
 export async function startingEngine(
   at: { readonly topic: Topic; readonly partition: number },
-  meta: CommitMeta | null,
+  { meta, handedOver }: { readonly meta: CommitMeta | null; readonly handedOver: boolean },
   { log, clock }: { readonly log: EventLog; readonly clock: Clock },
 ): Promise<number> {
   const stored = meta?.engine_version ?? engineVersion;
   if (stored > engineVersion) throw tooOld(`engine version ${stored} has decided here`);
-  if (meta === null || stored === engineVersion || meta.handed_over === true) return engineVersion;
+  if (meta === null || stored === engineVersion || handedOver) return engineVersion;
   if (!(await engineRecordWaits(log, at, meta.position))) {
     const value: EngineRecord = { kind: "engine", at_ms: clock.now(), version: engineVersion };
     await log.append(at.topic, at.partition, [{ value, events: 0 }]);

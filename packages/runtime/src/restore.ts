@@ -17,6 +17,8 @@ import { ClaimLost, checkClaim } from "./partition-loop.ts";
 /** A claim, and the checkpoint that was stored when it was made. */
 export interface RestoredClaim extends Claim {
   readonly checkpoint: CommitMeta | null;
+  /** The last owner said so in its commit; `meta` does not repeat it, since it holds no longer than until a decision. */
+  readonly handedOver: boolean;
 }
 
 const scanRows = 1_000;
@@ -59,7 +61,7 @@ export async function claimRestored(
 ): Promise<RestoredClaim> {
   const { log, windows, checkpoints, checkpointReport } = stores;
   const place = { stage: at.stage, partition: at.partition };
-  const claim = await windows.claim(place, token);
+  const claim = plain(await windows.claim(place, token));
   const checkpoint = (await checkpoints?.checkpointMeta(place)) ?? null;
   if (checkpoint === null) return { ...claim, checkpoint };
   const stands = () => windows.verify(place, token, claim.meta?.position ?? 0);
@@ -70,6 +72,12 @@ export async function claimRestored(
   const restoredClaim = await restored({ place, token, windows }, claim.meta, stored);
   checkpointReport?.restored(place, { from: claim.meta?.position ?? 0, to: stored.meta.position });
   return restoredClaim;
+}
+
+function plain({ meta, deadlines }: Claim): Claim & { readonly handedOver: boolean } {
+  if (meta === null) return { meta, deadlines, handedOver: false };
+  const { handed_over: handedOver = false, ...rest } = meta;
+  return { meta: rest, deadlines, handedOver };
 }
 
 function isOlder(meta: CommitMeta | null, checkpoint: CommitMeta): boolean {
@@ -98,5 +106,5 @@ async function restored(
   const deadlines = [...states.values()].flatMap(({ key, deadline_ms }) =>
     deadline_ms === null ? [] : [{ key, deadline_ms }],
   );
-  return { meta, deadlines, checkpoint: meta };
+  return { meta, deadlines, checkpoint: meta, handedOver: false };
 }

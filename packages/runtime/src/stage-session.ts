@@ -98,7 +98,7 @@ export class StageSession<Item> implements PartitionSession {
     const input = { topic: stage.input, partition };
     const stands = () => deps.windows.verify(place, token, meta?.position ?? 0);
     const stored = await checkClaim(deps.log, input, { stored: meta, stands });
-    const engine = await startingEngine(input, meta, deps);
+    const engine = await startingEngine(input, claim, deps);
     const rules =
       meta === null || meta.rule_generation === 0 ? deps.rules.initial : await deps.rules.get(meta.rule_digest);
     const publisher = new Publisher({
@@ -112,7 +112,7 @@ export class StageSession<Item> implements PartitionSession {
     const opened = { stage, partition, token, logId: stored.log_id, position: stored.position, engine };
     const checkpointer = checkpointerOf({ at: place, token, signal, claim }, deps);
     const session = new StageSession(opened, meta, { cache, publisher, checkpointer, rules }, deps);
-    if (meta?.handed_over === true) await session.#takeOver();
+    if (claim.handedOver) await session.#takeOver();
     if (stage.id === "A") await session.tick();
     return session;
   }

@@ -48,6 +48,7 @@ await t.test("a store that is ahead of the checkpoint is taken as it is", async 
     meta: metaAt(9),
     deadlines: [{ key: "c", deadline_ms: 99 }],
     checkpoint: metaAt(5),
+    handedOver: false,
   });
   t.same(world.windowTables.rows(at).size, 2);
   t.same(world.moves, []);
@@ -57,7 +58,12 @@ await t.test("an emptied store is filled from the checkpoint", async (t) => {
   const world = worldOf();
   world.windowTables.restore(null);
   const claimed = await claim(world);
-  t.same(claimed, { meta: metaAt(5), deadlines: [{ key: "b", deadline_ms: 77 }], checkpoint: metaAt(5) });
+  t.same(claimed, {
+    meta: metaAt(5),
+    deadlines: [{ key: "b", deadline_ms: 77 }],
+    checkpoint: metaAt(5),
+    handedOver: false,
+  });
   t.same(world.moves, [{ from: 0, to: 5 }], "and that is told");
   t.same(found(world), checkpoint);
 });
@@ -83,9 +89,16 @@ await t.test("states of another log are replaced, wherever they stand", async (t
   t.same(found(world), checkpoint);
 });
 
+await t.test("that the last owner handed over is told beside its commit, not in it", async (t) => {
+  const world = worldOf();
+  world.windowTables.commit(at, world.token, 9, { meta: { ...metaAt(9), handed_over: true }, changes: [] });
+  t.match(await claim(world), { meta: metaAt(9), handedOver: true });
+  t.notOk("handed_over" in ((await claim(world)).meta ?? {}));
+});
+
 await t.test("a partition without a checkpoint is claimed as it is", async (t) => {
   const world = new CheckpointWorld();
-  t.same(await claim(world), { meta: null, deadlines: [], checkpoint: null });
+  t.same(await claim(world), { meta: null, deadlines: [], checkpoint: null, handedOver: false });
 });
 
 for (const [code, about] of [
