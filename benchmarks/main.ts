@@ -1,13 +1,15 @@
 /**
- * `npm run bench -- [--json] [--seconds N] [--only TEXT] [--without-alertmanager] [--rounds N]`
+ * `npm run bench -- [--json] [--seconds N] [--only TEXT] [--without-alertmanager] [--rounds N] [--cluster]`
  *
  * Winnow, durable, beside Debian's Alertmanager, in memory: the same bytes to both, one after the other in one run,
  * each pinned to one core and the load to another. What is on the table is alerts taken, decided and stored.
+ * With `--cluster` its three programs over real servers instead: what each of them costs.
  */
 import { readFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { clusterMarkdown, runCluster } from "./cluster/report.ts";
 import { type Footprint, measure, measureFootprint, type Row, scenarios } from "./rows.ts";
 import { alertmanagerTarget } from "./targets/alertmanager.ts";
 import type { Target } from "./targets/target.ts";
@@ -20,6 +22,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "1" },
     only: { type: "string", default: "" },
     "without-alertmanager": { type: "boolean", default: false },
+    cluster: { type: "boolean", default: false },
   },
 });
 
@@ -79,20 +82,27 @@ async function run(): Promise<Report> {
   const [winnow] = measured;
   say("memory and restart");
   const footprint = values.only === "" && winnow !== undefined ? await measureFootprint(winnow) : null;
-  const machine = {
+  return {
+    machine: machineOf(),
+    targets: measured.map(({ name, version }) => ({ name, version })),
+    rows,
+    ratios: ratiosOf(rows),
+    footprint,
+  };
+}
+
+function machineOf(): Report["machine"] {
+  return {
     cpu: cpus()[0]?.model ?? "unknown",
     cores: availableParallelism(),
     kernel: release(),
     arch: arch(),
     node: process.version,
   };
-  return {
-    machine,
-    targets: measured.map(({ name, version }) => ({ name, version })),
-    rows,
-    ratios: ratiosOf(rows),
-    footprint,
-  };
+}
+
+function machineLine({ cpu, cores, kernel, node }: Report["machine"]): string {
+  return `${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}`;
 }
 
 function ratiosOf(rows: readonly Row[]): Record<string, number> {
@@ -107,7 +117,7 @@ function ratiosOf(rows: readonly Row[]): Record<string, number> {
 function markdown(report: Report): string {
   const { machine, footprint } = report;
   const lines = [
-    `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}`,
+    machineLine(machine),
     report.targets.map(({ name, version }) => `${name} ${version}`).join(", "),
     "",
     "| Load | Target | alerts/s | CPU-s per 1,000 | p50 ms | p99 ms | drain s | RSS MB | ratio |",
@@ -125,5 +135,11 @@ function markdown(report: Report): string {
   return `${lines.join("\n")}\n`;
 }
 
-const report = await run();
-process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : markdown(report));
+if (values.cluster) {
+  const report = await runCluster({ only: values.only, durationMs: Number(values.seconds) * 1_000, say });
+  const text = `${machineLine(machineOf())}\n${clusterMarkdown(report)}`;
+  process.stdout.write(values.json ? `${JSON.stringify({ machine: machineOf(), ...report }, null, 2)}\n` : text);
+} else {
+  const report = await run();
+  process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : markdown(report));
+}
