@@ -1,13 +1,15 @@
 /**
  * `npm run torture -- --minutes N --seed S`: the long version of the kill test. With `--cluster` that of the cluster's
- * faults, or of the one that `--scenario` names: `outage` (Kafka down for N minutes).
+ * faults, or of the one that `--scenario` names: `outage` (Kafka down for N minutes), `loss` (Redis emptied with `--alerts`
+ * open).
  */
 import { parseArgs } from "node:util";
 import { bringServers } from "@winnow/devservers";
 import { runBrokerOutage } from "./cluster-chaos/broker-outage.ts";
 import type { OwnServers } from "./cluster-chaos/faults.ts";
-import { describeChaos, describeOutage } from "./cluster-chaos/report.ts";
+import { describeChaos, describeLoss, describeOutage } from "./cluster-chaos/report.ts";
 import { runClusterChaos } from "./cluster-chaos/run.ts";
+import { runWindowLoss } from "./cluster-chaos/window-loss.ts";
 import { runKillNine } from "./kill-nine.ts";
 import { describeReport } from "./report.ts";
 import { openScratch, type Scratch } from "./scratch.ts";
@@ -16,6 +18,7 @@ const { values } = parseArgs({
   options: {
     cluster: { type: "boolean", default: false },
     scenario: { type: "string", default: "chaos" },
+    alerts: { type: "string", default: "100000" },
     minutes: { type: "string", default: "10" },
     kills: { type: "string", default: "1" },
     faults: { type: "string", default: "1" },
@@ -57,6 +60,11 @@ const scenarios: Readonly<Record<string, (servers: OwnServers, scratch: Scratch)
     const bad = [report.verdict.problems, report.troubles, report.refused];
     return { text: describeOutage(report), isFine: bad.every(({ length }) => length === 0), output: report.output };
   },
+  loss: async (servers, scratch) => {
+    const report = await runWindowLoss({ seed, alerts: Number(values.alerts), servers, scratch, say });
+    const isFine = report.recoveredMs !== null && report.refused === 0 && report.troubles.length === 0;
+    return { text: describeLoss(report), isFine, output: report.output };
+  },
 };
 
 /** A cluster over servers of its own. True when everything fits. */
@@ -80,7 +88,7 @@ async function tormentCluster(scratch: Scratch): Promise<boolean> {
 
 const scratch = openScratch();
 const least = values.cluster
-  ? `--cluster --scenario ${values.scenario} --faults ${values.faults}`
+  ? `--cluster --scenario ${values.scenario} --faults ${values.faults} --alerts ${values.alerts}`
   : `--kills ${values.kills}`;
 const again = `again: npm run torture -- ${least} --minutes ${values.minutes} --every-ms ${everyMs} --seed ${seed}`;
 say(`seed ${seed}, ${minutes} min, in ${scratch.path}`);

@@ -1,5 +1,6 @@
 import type { BrokerOutageReport } from "./broker-outage.ts";
 import type { ClusterChaosReport } from "./run.ts";
+import type { WindowLossReport } from "./window-loss.ts";
 
 const problemsShown = 40;
 
@@ -35,6 +36,20 @@ export function describeOutage(report: BrokerOutageReport): string {
     `drained              ${report.drainMs} ms after Kafka was back`,
     `problems             ${problems.length}`,
     ...problems.slice(0, problemsShown).map((problem) => `  ${problem}`),
+    `troubles             ${troubles.length}`,
+    ...troubles.map((trouble) => `  ${trouble}`),
+  ].join("\n");
+}
+
+export function describeLoss(report: WindowLossReport): string {
+  const { control, found, recoveredMs, differences, troubles } = report;
+  return [
+    `control              ${control.alerts} alerts, ${control.incidents} incidents, ${control.sha256}`,
+    `cluster              ${found.alerts} alerts, ${found.incidents} incidents, ${found.sha256}`,
+    `recovered            ${recoveredMs === null ? "NOT IN TIME" : `${recoveredMs} ms after the loss`}`,
+    `refused              ${report.refused}`,
+    `differences          ${differences.length}`,
+    ...differences.map((line) => `  ${line}`),
     `troubles             ${troubles.length}`,
     ...troubles.map((trouble) => `  ${trouble}`),
   ].join("\n");
