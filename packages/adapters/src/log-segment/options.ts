@@ -10,7 +10,7 @@ export const pendingBytesMaxDefault = 64 * 1024 * 1024;
 /** One flush takes about this much, and at least one append. */
 export const groupBytesMaxDefault = 8 * 1024 * 1024;
 
-/** JSON bytes of the newest records kept in memory for readers, per partition. */
+/** JSON bytes of records kept in memory until their consumer has read them, per partition. */
 export const cacheBytesMaxDefault = 8 * 1024 * 1024;
 
 export const segmentBytesDefault = 64 * 1024 * 1024;

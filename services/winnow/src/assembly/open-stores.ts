@@ -36,7 +36,7 @@ export interface OpeningParts {
   readonly signal: AbortSignal;
 }
 
-/** JSON bytes of the newest records kept for the stages, per partition of each topic; as objects they take several times that. */
+/** JSON bytes of records kept until their stage has read them, per partition of each topic; as objects they take several times that. */
 const tailBytes = 4 * 1024 * 1024;
 
 /** Opens log, windows and incidents, wherever they are; each is closed by the shutdown. */
