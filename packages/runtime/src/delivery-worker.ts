@@ -399,7 +399,10 @@ export class DeliveryWorker {
     const result = await this.#sink.confirm(remoteOf(row), { ...attempt.content, notes }, this.#reading());
     if (result.kind === "gone") return this.#succeed(attempt, result);
     if (result.kind !== "done") return this.#stillUnknown(attempt, result);
-    if (result.value) {
+    const counts = (row.sent_ms ?? 0) + this.#sink.killTimeMs;
+    // Without a note of its own nothing shows that this very update is through: it may still come, over a later one.
+    const isThrough = result.value && (notes.length > 0 || asked > counts);
+    if (isThrough) {
       const version = row.sent_version ?? row.applied_version;
       const complete = !attempt.hasMoreNotes && notes.length === attempt.content.notes.length;
       await this.#settle(row, attempt.token, {
@@ -411,7 +414,6 @@ export class DeliveryWorker {
       });
       return;
     }
-    const counts = (row.sent_ms ?? 0) + this.#sink.killTimeMs;
     if (asked > counts) return this.#update(attempt);
     await this.#settle(row, attempt.token, { delivery_state: "unknown", due_ms: counts + 1 });
   }

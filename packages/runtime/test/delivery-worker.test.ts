@@ -25,6 +25,8 @@ class World {
   looks = 0;
   /** How long writing `inflight` takes; ms. */
   markMs = 0;
+  /** Of every incident, as the store has it. */
+  version = 1;
   answer: (content: TicketContent, call: SinkCall) => Promise<Answer> = async (content) => done(content);
   #finished = false;
 
@@ -90,7 +92,8 @@ class World {
 
   #store(): DeliveryQueue & IncidentReader {
     const { table, time } = this;
-    const snapshot = (id: string) => ({ incident_id: id, version: 1, state: "new", opened_ms: 0 }) as IncidentSnapshot;
+    const snapshot = (id: string) =>
+      ({ incident_id: id, version: this.version, state: "new", opened_ms: 0 }) as IncidentSnapshot;
     const store = {
       lease: async (destination: string, options: Parameters<DeliveryQueue["lease"]>[1]) => {
         this.looks += 1;
@@ -224,3 +227,35 @@ await t.test("where nothing is looked up a slow store keeps no delivery from bei
   await world.time.runUntil(world.time.now + 2_000);
   t.same(world.created, ["inc_1"]);
 });
+
+await t.test(
+  "an update without a note whose reply was lost holds later ones back until the vendor must be through with it",
+  async (t) => {
+    const world = new World();
+    const updates: number[] = [];
+    world.start({
+      sink: {
+        update: async () => {
+          updates.push(world.time.now);
+          // The vendor has it still, and may put it over whatever comes in between.
+          return updates.length === 1
+            ? { kind: "unknown", code: "http_timeout", message: "no answer" }
+            : { kind: "done", value: { remote_id: "T1", remote_url: null } };
+        },
+        confirm: async () => ({ kind: "done", value: true }),
+      },
+    });
+    world.wish("a", "P3");
+    await world.time.runUntil(world.time.now + 5_000);
+    world.version = 2;
+    world.wish("a", "P3", 2);
+    await world.time.runUntil(world.time.now + 5_000);
+    world.version = 3;
+    world.wish("a", "P3", 3);
+    await world.time.runUntil(world.time.now + 2 * minute);
+    t.equal(updates.length, 2);
+    const apart = (updates[1] ?? 0) - (updates[0] ?? 0);
+    t.ok(apart > 75_000 && apart < 80_000, `${apart} ms`);
+    t.match(world.table.rows(), [{ delivery_state: "idle" }]);
+  },
+);
