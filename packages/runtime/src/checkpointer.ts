@@ -1,5 +1,6 @@
 import { WinnowError } from "@winnow/platform";
 import type { CheckpointStore, Clock, CommitMeta, StagePartition, StateChange, WindowStore } from "@winnow/ports";
+import type { CheckpointReporter } from "./checkpoint-reporter.ts";
 import { scanStates } from "./restore.ts";
 
 export interface CheckpointSettings {
@@ -22,18 +23,6 @@ const keptFactor = 4;
 const chunkStates = 1_000;
 /** Pause before it is asked again whether what a scan sees is of our own commits alone; ms. */
 const verifyMs = 50;
-
-/** What checkpoints tell about themselves. */
-export interface CheckpointReporter {
-  /** A checkpoint with so many changed states stands. */
-  saved(at: StagePartition, states: number): void;
-  /** One could not be saved or found; it is tried again. */
-  failed(at: StagePartition, error: unknown): void;
-  /** The window store stood at `from`, which lies behind: the partition goes on from the checkpoint at `to`. */
-  restored(at: StagePartition, moved: { readonly from: number; readonly to: number }): void;
-}
-
-export const silentCheckpoints: CheckpointReporter = { saved: () => {}, failed: () => {}, restored: () => {} };
 
 export interface CheckpointerParts {
   readonly at: StagePartition;

@@ -1,3 +1,4 @@
+export * from "./checkpoint-reporter.ts";
 export * from "./checkpointer.ts";
 export * from "./delivery-worker.ts";
 export * from "./log-bounds.ts";

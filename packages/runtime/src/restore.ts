@@ -11,7 +11,7 @@ import type {
   StateRow,
   WindowStore,
 } from "@winnow/ports";
-import type { CheckpointReporter } from "./checkpointer.ts";
+import type { CheckpointReporter } from "./checkpoint-reporter.ts";
 import { ClaimLost, checkClaim } from "./partition-loop.ts";
 
 /** A claim, and the checkpoint that was stored when it was made. */

@@ -1,12 +1,7 @@
 import type { Hash } from "@winnow/core";
 import type { CheckpointStore, Clock, EventLog, StagePartition, WindowStore } from "@winnow/ports";
-import {
-  Checkpointer,
-  type CheckpointReporter,
-  type CheckpointSettings,
-  defaultCheckpointSettings,
-  silentCheckpoints,
-} from "./checkpointer.ts";
+import { type CheckpointReporter, silentCheckpoints } from "./checkpoint-reporter.ts";
+import { Checkpointer, type CheckpointSettings, defaultCheckpointSettings } from "./checkpointer.ts";
 import type { RestoredClaim } from "./restore.ts";
 import type { RuleBook } from "./rule-book.ts";
 
