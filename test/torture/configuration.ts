@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 
 /** How long the destination waits before a negative lookup counts. The faults of the fake are over sooner. */
-const killTimeMs = 3_000;
+const killTimeMsDefault = 3_000;
 
 /** Which rule takes an alert, and what must come of it. The first part of an app's name says it. */
 export const tiers = ["gold", "silver", "bronze"] as const;
@@ -17,7 +17,7 @@ const destination = "snow";
 /** One incident per app, whatever tool tells of it. */
 export function writeConfiguration(
   file: string,
-  options: { readonly snowUrl: string; readonly freeSpace?: string },
+  options: { readonly snowUrl: string; readonly freeSpace?: string; readonly killTimeMs?: number },
 ): void {
   const window = "window: { type: until_resolved, max_age: 24h, max_alerts: 100000, reopen: 24h }";
   writeFileSync(
@@ -57,7 +57,7 @@ destinations:
     url: ${options.snowUrl}
     allow_networks: [127.0.0.0/8]
     auth: { basic: { username: winnow, password: { env: SNOW_PASSWORD } } }
-    kill_time: ${killTimeMs}ms
+    kill_time: ${options.killTimeMs ?? killTimeMsDefault}ms
     max_creates_per_minute: 100000
 limits: { free_space: ${options.freeSpace ?? "16MiB"} }
 `,

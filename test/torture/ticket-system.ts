@@ -11,7 +11,7 @@ const launcher = join(dirname(fileURLToPath(import.meta.url)), "../../services/w
 /** Vendor faults that a run plays; `late_commit` and `slow` end well within the destination's kill time. */
 export const vendorFaults = ["drop_reply", "late_commit", "rate_limit", "server_error", "slow"] as const;
 export type VendorFault = (typeof vendorFaults)[number];
-const delayMsMax = 2_000;
+const delayMsDefault = { min: 200, max: 2_000 } as const;
 const losesReplies: readonly VendorFault[] = ["drop_reply", "late_commit"];
 /** A create whose end nobody knows is the dangerous one; among all requests it would be rarely met. */
 const onCreateShare = 0.6;
@@ -40,7 +40,10 @@ export interface TicketSystem {
 export async function startTicketSystem(at: {
   readonly ledgerFile: string;
   readonly cacheDir: string;
+  /** How late it commits or answers; its end is well within the destination's kill time. */
+  readonly delayMs?: { readonly min: number; readonly max: number };
 }): Promise<TicketSystem> {
+  const { min, max } = at.delayMs ?? delayMsDefault;
   const tool = startTool({
     command: process.execPath,
     args: [launcher, "fake", "servicenow", "--listen", "127.0.0.1:0", "--ledger", at.ledgerFile],
@@ -56,7 +59,7 @@ export async function startTicketSystem(at: {
       const count = kind === "rate_limit" ? 1 : random.between(1, 2);
       given.set(kind, (given.get(kind) ?? 0) + count);
       const on = losesReplies.includes(kind) && random.chance(onCreateShare) ? { on: "create" } : {};
-      await control(url, "POST", { kind, count, delay_ms: random.between(200, delayMsMax), ...on });
+      await control(url, "POST", { kind, count, delay_ms: random.between(min, max), ...on });
     },
     behave: async () => {
       const waiting = (await control(url, "GET")) as readonly { kind: VendorFault; count: number }[];

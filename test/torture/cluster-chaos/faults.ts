@@ -34,8 +34,10 @@ export interface Stricken {
 
 /** The group gives the partitions of a silent correlator away after 10 s. */
 const frozenCorrelatorMs = { min: 12_000, max: 18_000 } as const;
-/** A delivery's lease is the vendor's kill time (3 s here) and 30 s long. */
-const frozenRouterMs = { min: 35_000, max: 40_000 } as const;
+/** Of the vendor, as the run's configuration has it. */
+export const killTimeMs = 6_000;
+/** A delivery's lease is the vendor's kill time and 30 s long. */
+const frozenRouterMs = { min: 30_000 + killTimeMs + 2_000, max: 30_000 + killTimeMs + 6_000 } as const;
 const downMsMax = 3_000;
 
 /** The next kinds: every one once in each round, in an order of the round's own. */

@@ -14,7 +14,7 @@ import type { Scratch } from "../scratch.ts";
 import { settle } from "../settle.ts";
 import { storyTeller } from "../stories.ts";
 import { startTicketSystem, type VendorFault } from "../ticket-system.ts";
-import { type FaultKind, type OwnServers, openStriker, planFaults } from "./faults.ts";
+import { type FaultKind, killTimeMs, type OwnServers, openStriker, planFaults } from "./faults.ts";
 
 export interface ClusterChaosOptions {
   readonly seed: number;
@@ -43,7 +43,9 @@ export interface ClusterChaosReport {
 }
 
 const pauseMs = { min: 500, max: 3_000 } as const;
-const vendorTroubleEveryMs = 2_000;
+const vendorTroubleEveryMs = 1_000;
+/** Later than the router looks for what it may have made: whoever believes a first negative answer makes a twin. */
+const vendorDelayMs = { min: 1_500, max: 4_000 } as const;
 export const drainMsMax = 60_000;
 /** Beyond the promise, to judge what comes late as well. */
 const patienceMs = 330_000;
@@ -51,10 +53,11 @@ const patienceMs = 330_000;
 export async function runClusterChaos(options: ClusterChaosOptions): Promise<ClusterChaosReport> {
   const { seed, scratch, servers, say } = options;
   const random = seededRandom(seed);
-  const tickets = await startTicketSystem({ ledgerFile: join(scratch.path, "ledger.jsonl"), cacheDir: scratch.path });
+  const ledgerFile = join(scratch.path, "ledger.jsonl");
+  const tickets = await startTicketSystem({ ledgerFile, cacheDir: scratch.path, delayMs: vendorDelayMs });
   scratch.defer(() => tickets.stop());
   const config = join(scratch.path, "winnow.yaml");
-  writeConfiguration(config, { snowUrl: tickets.url });
+  writeConfiguration(config, { snowUrl: tickets.url, killTimeMs });
   const names = await takeNames(clusterServers({ ...servers, unavailable: [] }));
   const cluster = await layCluster({ receivers: 2, correlators: 2, routers: 2, folder: scratch.path, config, names });
   scratch.defer(() => cluster.kill());
