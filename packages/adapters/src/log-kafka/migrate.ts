@@ -65,7 +65,7 @@ export async function migrateKafka(given: MigrateKafkaOptions): Promise<MigrateK
     await untilVisible(cluster, wanted, given);
     return { created, changed };
   } catch (error) {
-    throw migrateError(error);
+    throw migrateError(error, copiesOf(given));
   } finally {
     cluster.close();
     await admin.disconnect().catch(() => {});
@@ -78,7 +78,7 @@ interface WantedTopic {
 }
 
 function wantedTopics(given: MigrateKafkaOptions, prefix: string): ReadonlyMap<string, WantedTopic> {
-  const replicas = given.replicationFactor ?? 3;
+  const replicas = copiesOf(given);
   const shared = {
     "min.insync.replicas": String(given.minInsyncReplicas ?? Math.max(1, replicas - 1)),
     "unclean.leader.election.enable": "false",
@@ -118,7 +118,7 @@ async function createTopics(
     topics: [...missing].map(([topic, { partitions, config }]) => ({
       topic,
       numPartitions: partitions,
-      replicationFactor: given.replicationFactor ?? 3,
+      replicationFactor: copiesOf(given),
       configEntries: [...config].map(([name, value]) => ({ name, value })),
     })),
   });
@@ -195,9 +195,17 @@ function kafkaConfig(given: options.KafkaConnectionOptions): KafkaConfig {
   };
 }
 
-function migrateError(error: unknown): WinnowError {
+function copiesOf(given: MigrateKafkaOptions): number {
+  return given.replicationFactor ?? 3;
+}
+
+function migrateError(error: unknown, copies: number): WinnowError {
   if (error instanceof WinnowError) return error;
-  const inner = (error as { errors?: readonly unknown[] }).errors;
-  const text = inner === undefined ? textOf(error) : inner.map(textOf).join("; ");
+  const inner = (error as { errors?: readonly unknown[] }).errors ?? [error];
+  if (inner.some((one) => (one as { type?: unknown }).type === "INVALID_REPLICATION_FACTOR")) {
+    const message = `the cluster has fewer brokers than the ${copies} copies that each topic shall have: ask for fewer, with replication=1 in the log's URL for a single broker`;
+    return new WinnowError("config_invalid", message, { cause: error, fields: { copies } });
+  }
+  const text = inner.map(textOf).join("; ");
   return new WinnowError("store_unavailable", `the topics could not be made: ${text}`, { cause: error });
 }

@@ -54,6 +54,12 @@ const messageOf = async (promise: Promise<unknown>) =>
     (error: unknown) => (error as Error).message,
   );
 
+await t.test("more copies than there are brokers are refused, and it says what to ask for", { skip }, async (t) => {
+  const refused = migrate(newPlace(t), { replicationFactor: brokers.length + 1 });
+  t.match(await messageOf(refused), /fewer brokers than the \d+ copies .* replication=1 /);
+  t.equal(await codeOf(refused), "config_invalid");
+});
+
 await t.test("migrate makes the topics as the log needs them, and then has nothing to do", { skip }, async (t) => {
   const place = newPlace(t);
   const report = await migrate(place, {
