@@ -17,6 +17,8 @@ export interface LoopReporter {
 export interface PartitionSession {
   /** Offset of the next record to process. */
   readonly position: number;
+  /** Position of the last commit. */
+  readonly committed: number;
   /** Decides about a record; resolves with the number of events in it. */
   process(record: StoredRecord): Promise<number>;
   /** Loads what the records will need, together. */
@@ -91,7 +93,7 @@ const waitIsOver = "the wait is over";
 const stopMs = 5_000;
 const retryMsMin = 50;
 const retryMsMax = 2_000;
-/** Crashes at one position before the partition stops. */
+/** Crashes behind one commit before the partition stops. */
 const crashesMax = 3;
 
 /**
@@ -154,7 +156,7 @@ export class PartitionLoop {
       // Records went away below a checkpoint that was saved beside this session: a claim finds it, or raises the alarm.
       const isOvertaken = session !== null && hasCode(error, "log_offset_trimmed");
       if (error instanceof WinnowError && !isOvertaken) return error.retry === "permanent" ? error : "again";
-      return this.#crashed(session?.position ?? -1, error) ?? "again";
+      return this.#crashed(session?.committed ?? -1, error) ?? "again";
     } finally {
       signal.removeEventListener("abort", hurry);
       stop();
@@ -166,10 +168,14 @@ export class PartitionLoop {
     this.#crashes =
       this.#crashes.position === position ? { position, count: this.#crashes.count + 1 } : { position, count: 1 };
     if (this.#crashes.count < crashesMax) return null;
-    return new WinnowError("stage_stuck", `${crashesMax} crashes at offset ${position} of ${this.#topic}`, {
-      cause: error,
-      fields: { topic: this.#topic, partition: this.#partition, position },
-    });
+    return new WinnowError(
+      "stage_stuck",
+      `${crashesMax} crashes behind the commit at offset ${position} of ${this.#topic}`,
+      {
+        cause: error,
+        fields: { topic: this.#topic, partition: this.#partition, position },
+      },
+    );
   }
 
   async #work(session: PartitionSession, signal: AbortSignal): Promise<"stopped" | "fenced" | "again"> {

@@ -120,6 +120,10 @@ export class RecordSession implements PartitionSession {
     return this.#position;
   }
 
+  get committed(): number {
+    return this.#committed;
+  }
+
   dirty(): boolean {
     return this.#unsaved;
   }

@@ -12,6 +12,7 @@ import {
 import type { CommitMeta, CommitResult, Refusal, StoredRecord } from "@winnow/ports";
 import type { Checkpointer } from "./checkpointer.ts";
 import { startingEngine, tooOld } from "./engine-change.ts";
+import { boundsOf } from "./log-bounds.ts";
 import { LogClock } from "./log-clock.ts";
 import { Marks } from "./marks.ts";
 import { ClaimLost, checkClaim, type PartitionSession } from "./partition-loop.ts";
@@ -34,6 +35,16 @@ interface Counters {
   settled: number;
 }
 
+interface Opened<Item> {
+  readonly stage: Stage<Item>;
+  readonly partition: number;
+  readonly token: string;
+  readonly logId: string;
+  readonly position: number;
+  readonly engine: number;
+  readonly catchUpTo: number;
+}
+
 /** One claim of one partition of stage A or B. The only writer while the store accepts its token. */
 export class StageSession<Item> implements PartitionSession {
   readonly #stage: Stage<Item>;
@@ -54,9 +65,11 @@ export class StageSession<Item> implements PartitionSession {
   #engine: number;
   #unsaved = false;
   readonly #logClock: LogClock;
+  /** Below this offset of the input an owner before us may have published what our commit does not show yet. */
+  readonly #catchUpTo: number;
 
   private constructor(
-    opened: { stage: Stage<Item>; partition: number; token: string; logId: string; position: number; engine: number },
+    opened: Opened<Item>,
     meta: CommitMeta | null,
     parts: { cache: StateCache; publisher: Publisher; checkpointer: Checkpointer | null; rules: CompiledRuleSet },
     deps: StageDependencies,
@@ -67,6 +80,7 @@ export class StageSession<Item> implements PartitionSession {
     this.#logId = opened.logId;
     this.#position = opened.position;
     this.#committed = opened.position;
+    this.#catchUpTo = opened.catchUpTo;
     this.#deps = deps;
     this.#logClock = new LogClock(deps.clock);
     this.#cache = parts.cache;
@@ -109,7 +123,8 @@ export class StageSession<Item> implements PartitionSession {
       signal,
     });
     const cache = new StateCache(claim.deadlines, deps.cacheMax, (key) => stage.keepsInMemory(key));
-    const opened = { stage, partition, token, logId: stored.log_id, position: stored.position, engine };
+    const catchUpTo = claim.handedOver ? 0 : (await boundsOf(deps.log, stage.input, partition)).end_offset;
+    const opened = { stage, partition, token, logId: stored.log_id, position: stored.position, engine, catchUpTo };
     const checkpointer = checkpointerOf({ at: place, token, signal, claim }, deps);
     const session = new StageSession(opened, meta, { cache, publisher, checkpointer, rules }, deps);
     if (claim.handedOver) await session.#takeOver();
@@ -119,6 +134,10 @@ export class StageSession<Item> implements PartitionSession {
 
   get position(): number {
     return this.#position;
+  }
+
+  get committed(): number {
+    return this.#committed;
   }
 
   dirty(): boolean {
@@ -157,6 +176,11 @@ export class StageSession<Item> implements PartitionSession {
 
   async handOver(): Promise<void> {
     await this.#checkpointer?.finish();
+    if (this.#committed >= this.#catchUpTo) await this.#markHandedOver();
+  }
+
+  /** Says that nothing behind the commit has been decided by this engine or an older one. */
+  async #markHandedOver(): Promise<void> {
     if (this.#unsaved || this.#committed === 0) return;
     await this.#recommit({ ...this.#meta(), handed_over: true });
   }
@@ -193,15 +217,21 @@ export class StageSession<Item> implements PartitionSession {
     const value = record.value;
     this.#logClock.read(record);
     if (this.#engine !== engineVersion || value.kind === "engine") await this.#meetEngine(value, record.offset);
+    // No time passes with it: the old engine and the new one both stand right behind it with the same outputs.
+    if (value.kind === "engine") return this.#passed(record, 0);
     const time = timeOf(record);
     const items = this.#newItems(value, time);
     this.#clock = Math.max(this.#clock, time);
     await this.#passTime(record);
     if (value.kind === "rules") await this.#takeRules(value.generation, value.digest);
     if (items.length > 0) await this.#decideItems(items, record.offset);
+    return this.#passed(record, items.length);
+  }
+
+  #passed(record: StoredRecord, items: number): number {
     this.#position = record.offset + 1;
     this.#unsaved = true;
-    return items.length;
+    return items;
   }
 
   /** Items that no earlier record brought: what the marks let through. */
@@ -331,7 +361,9 @@ export class StageSession<Item> implements PartitionSession {
     this.#unsaved = true;
     const result = await this.commit();
     if ("refused" in result) throw new ClaimLost(result);
-    await this.handOver();
+    await this.#checkpointer?.finish();
+    // Older engines decide nothing behind the record, however far they had come.
+    await this.#markHandedOver();
     throw tooOld(`the log goes on with engine version ${value.version}`);
   }
 

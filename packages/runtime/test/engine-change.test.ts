@@ -80,3 +80,29 @@ await t.test("an older engine commits right behind the record of a newer one, an
   t.match(world.meta, { position: 3, engine_version: newer, handed_over: true });
   await t.rejects(world.open(), { code: "engine_too_old" });
 });
+
+await t.test(
+  "an owner that stops before it has caught up with the one before says nothing of good order",
+  async (t) => {
+    const world = await worldOf({ handedOver: false });
+    // The owner before may have decided these, and published what came of it, when it died.
+    await world.append(rules(0), rules(0));
+    const session = await world.open();
+    await world.until(session.handOver());
+    t.equal(world.meta.handed_over, undefined);
+    await world.processAll(session);
+    await world.until(session.commit());
+    await world.until(session.handOver());
+    t.match(world.meta, { position: 4, handed_over: true });
+  },
+);
+
+await t.test("no time passes with an engine record", async (t) => {
+  const world = await worldOf({ handedOver: false });
+  const { clock_ms: before } = world.meta;
+  await world.append({ kind: "engine", at_ms: before + 60_000, version: engineVersion });
+  const session = await world.open();
+  await world.processAll(session);
+  await world.until(session.commit());
+  t.match(world.meta, { position: 3, clock_ms: before });
+});

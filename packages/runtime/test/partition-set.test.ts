@@ -49,6 +49,7 @@ class World {
     this.told.push(`open ${partition}`);
     return {
       position: 5,
+      committed: 5,
       process: async () => 0,
       prefetch: async () => {},
       dirty: () => true,

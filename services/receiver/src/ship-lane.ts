@@ -38,6 +38,8 @@ export class ShipLane {
   #localEnd: number;
   /** When the oldest record that is not shipped was received, epoch ms; never later than the truth. */
   #oldestMs: number | null = null;
+  /** When the local log was last asked for its end, epoch ms. */
+  #lookedMs: number;
   /** Monotonic time of the last check; null when the next thing to do is a check. */
   #checkedAt: number | null = null;
   /** Monotonic time of the last good answer. */
@@ -51,6 +53,7 @@ export class ShipLane {
     this.#trouble = new ShipTrouble(options.clock, options.logger.child({ partition: options.partition }));
     this.#mark = mark;
     this.#localEnd = localEnd;
+    this.#lookedMs = options.clock.now();
   }
 
   /** `mark` must fit the local log: see `fittingMark`. Rejects with the local log's WinnowError. */
@@ -87,7 +90,11 @@ export class ShipLane {
 
   /** Asks the local log for its end; resolves with it. */
   async look(): Promise<number> {
+    const asked = this.#options.clock.now();
     const { end_offset } = await this.#options.local.status("alerts", this.#options.partition);
+    // What came since the last look, while nothing was read, is not older than that look.
+    if (this.#oldestMs === null && end_offset > this.#mark.shipped) this.#oldestMs = this.#lookedMs;
+    this.#lookedMs = asked;
     this.#localEnd = end_offset;
     return end_offset;
   }

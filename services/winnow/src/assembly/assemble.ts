@@ -96,6 +96,7 @@ async function assemble(beginning: Beginning): Promise<Omit<RunningProcess, "war
     pipeline,
     shutdown,
     reload,
+    inForce,
     version: options.version,
     token: data.token,
     destinations: destinationNames,

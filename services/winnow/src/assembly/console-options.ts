@@ -12,12 +12,12 @@ import { receiverLimitsOf, type Shared } from "./stage-options.ts";
 
 /** What the HTTP API needs of this process. */
 export function consoleOptionsOf(
-  config: Config,
+  inForce: { readonly config: Config },
   parts: Shared & { readonly pipeline: Pipeline; readonly version: string; reload(): Promise<Verdict> },
 ): ConsoleOptions {
   const { log, windows, store, clock, logger, metrics, rules, feed, pipeline, version } = parts;
   const { receiver } = pipeline;
-  const reader = receiver ?? bodyReader(config, parts);
+  const reader = (): BodyReader => receiver ?? bodyReader(inForce.config, parts);
   return {
     log,
     windows,
@@ -33,9 +33,9 @@ export function consoleOptionsOf(
     onRecorded: (listener) => feed.onRecorded(listener),
     health: async () => healthOf(parts),
     reload: async () => parts.reload(),
-    checkRules: (text) => judge(text, config),
-    readRaw: async (integration, body, contentType) => mapBody(reader, { integration, body, contentType }),
-    hasIntegration: (name) => reader.integration(name) !== undefined,
+    checkRules: (text) => judge(text, inForce.config),
+    readRaw: async (integration, body, contentType) => mapBody(reader(), { integration, body, contentType }),
+    hasIntegration: (name) => reader().integration(name) !== undefined,
     retryDeadLetter: receiver === null ? null : async (row) => sendAgain(receiver, row),
   };
 }

@@ -13,6 +13,7 @@ export interface ListenerParts extends Shared {
   readonly version: string;
   /** The installation's token. */
   readonly token: string;
+  readonly inForce: { readonly config: Config };
   /** Names of the destinations in force. */
   readonly destinations: () => readonly string[];
   reload(): Promise<Verdict>;
@@ -40,7 +41,7 @@ export async function openListeners(config: Config, parts: ListenerParts): Promi
     webhookRoutes(app, receiver);
     alertmanagerApi(app, { receiver, reader, version });
   }
-  const desk = await consoleRoutes(app, consoleOptionsOf(config, parts));
+  const desk = await consoleRoutes(app, consoleOptionsOf(parts.inForce, parts));
   await (parts.cluster === null ? grantToken(desk, parts) : grantTokenInTime(desk, parts));
   const url = await app.listen({ host: config.listen.host, port: config.listen.port });
   shutdown.add({ name: "http server", timeoutMs: closeMs, stop: async () => app.close() });

@@ -6,6 +6,7 @@ import { openSqliteWindowStore } from "@winnow/adapters/windows-sqlite";
 import { type Config, fieldsFirst, type Logger, type Shutdown } from "@winnow/platform";
 import type { CheckpointStore, Clock, EventLog, IncidentStore, JoinStage, WindowStore } from "@winnow/ports";
 import { openCluster, openClusterSoon } from "../cluster/open-cluster.ts";
+import { patiently } from "../cluster/patiently.ts";
 import type { Combination } from "./combination.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { inRole, type Role } from "./roles.ts";
@@ -64,9 +65,15 @@ export async function openStores(
   const store =
     combination.store === null
       ? await openSqliteIncidentStore({ file: data.incidents, partitions, clock, log: logger })
-      : await openPostgresIncidentStore({ url: combination.store, partitions, log: logger });
+      : await openOwnPostgres(combination.store, partitions, parts);
   shutdown.add({ name: "incident store", timeoutMs: 5_000, stop: async () => store.close() });
   return { log, windows, store, spool: log, cluster: null };
+}
+
+/** One process with Postgres waits for it, as nodes of a cluster do. */
+async function openOwnPostgres(url: string, partitions: number, parts: OpeningParts): Promise<IncidentStore> {
+  const log = fieldsFirst(parts.logger);
+  return patiently("Postgres", parts, async () => openPostgresIncidentStore({ url, partitions, log }));
 }
 
 async function openLog(

@@ -43,12 +43,14 @@ export async function reloadInto(pipeline: Pipeline, parts: ReloadParts): Promis
     return refused(parts, [problemOf(config, "", error.message)]);
   }
   metrics.set("winnow_config_last_reload_successful", {}, 1);
+  const before = inForce.config;
+  // From here on it is in force, whatever else cannot be told.
+  inForce.config = config;
   const warnings = [
     ...loaded.warnings.map(problemItem),
-    ...waiting(inForce.config, config),
-    ...(await abandoned(config, parts.store)),
+    ...waiting(before, config),
+    ...(pipeline.router === null ? [] : await abandoned(config, parts.store)),
   ];
-  inForce.config = config;
   for (const warning of warnings) logger.warn("the configuration deserves a look", { finding: problemText(warning) });
   logger.info("the configuration was read again");
   return { ok: true, warnings };
@@ -74,7 +76,12 @@ async function putInForce(config: Config, pipeline: Pipeline, parts: ReloadParts
 /** Destinations that are gone from the configuration while deliveries wait for them: nobody brings these. */
 export async function abandoned(config: Config, store: IncidentReader): Promise<ProblemItem[]> {
   const waitingStates: readonly DeliveryState[] = ["due", "inflight", "unknown"];
-  const counts = await store.counts();
+  const counts = await store.counts().catch((error: unknown) => {
+    if (error instanceof WinnowError) return null;
+    throw error;
+  });
+  // A store that does not answer just now has its own alarms.
+  if (counts === null) return [];
   const left = counts.deliveries.filter(
     ({ destination, state }) =>
       waitingStates.includes(state) && config.destinations.every(({ name }) => name !== destination),

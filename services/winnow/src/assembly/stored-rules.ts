@@ -85,12 +85,18 @@ export class RuleActivator {
   }
 
   async #repair(): Promise<void> {
-    const { store, clock } = this.#parts;
+    const { store, clock, logger } = this.#parts;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await clock.sleep(retryMs, signal);
-      const newest = await store.activation().catch(() => null);
-      if (newest !== null && (await this.#spread(newest))) return;
+      try {
+        const newest = await store.activation();
+        if (newest === null || !(await this.#spread(newest))) continue;
+        // A newer one may have come meanwhile, and relies on this.
+        if ((await store.activation())?.generation === newest.generation) return;
+      } catch (error) {
+        logger.warn("the rules could not be brought to all partitions; tried again", { error });
+      }
     }
   }
 

@@ -1,11 +1,12 @@
-import { joinPartitionGroup, type KafkaLog, openKafkaLog } from "@winnow/adapters/log-kafka";
+import { joinPartitionGroup, type KafkaLog, type KafkaLogHealth, openKafkaLog } from "@winnow/adapters/log-kafka";
 import { openPostgresIncidentStore, type PostgresStore } from "@winnow/adapters/store-postgres";
 import { openRedisWindowStore } from "@winnow/adapters/windows-redis";
-import { type Config, fieldsFirst, hasCode, type Logger, type Shutdown, WinnowError } from "@winnow/platform";
+import { type Config, fieldsFirst, type Logger, type Shutdown, WinnowError } from "@winnow/platform";
 import type { Clock, JoinStage, WindowStore } from "@winnow/ports";
 import type { Combination } from "../assembly/combination.ts";
 import { kafkaAddressOf, kafkaConnectionOf } from "./kafka-address.ts";
 import { latePort } from "./late-port.ts";
+import { patiently } from "./patiently.ts";
 
 export type ClusterAddresses = Extract<Combination, { readonly kind: "cluster" }>;
 
@@ -25,75 +26,43 @@ export interface OpenParts {
   readonly signal: AbortSignal;
 }
 
-/** Pause before a server that does not answer is asked again; ms. */
-const againMs = 1_000;
 const closeMs = 10_000;
+/** How long the start of a receiver waits before it goes on without the servers; ms. */
+const soonMs = 3_000;
 
 /**
  * Opens Kafka, Redis and Postgres, each closed by the shutdown; one that does not answer is waited for.
  * Rejects with the adapters' WinnowErrors for anything that waiting does not mend.
  */
 export async function openCluster(config: Config, at: ClusterAddresses, parts: OpenParts): Promise<ClusterStores> {
-  const { clock, shutdown } = parts;
-  const log = fieldsFirst(parts.logger);
-  const { partitions } = config;
-  const store = await patiently("Postgres", parts, () => openPostgresIncidentStore({ url: at.store, partitions, log }));
-  shutdown.add({ name: "incident store", timeoutMs: closeMs, stop: async () => store.close() });
-  const { url, prefix } = redisAddressOf(at.windows);
-  const windows = await patiently("Redis", parts, () => openRedisWindowStore({ url, partitions, log, ...prefix }));
-  shutdown.add({ name: "window store", timeoutMs: closeMs, stop: async () => windows.close() });
-  const address = kafkaAddressOf(at.log);
-  const connection = { ...kafkaConnectionOf(address), clock, log: parts.logger };
-  const { topicPrefix } = address;
-  const retention = { maxAgeMs: config.retention.log.max_age };
-  const kafka = await patiently("Kafka", parts, () =>
-    openKafkaLog({ ...connection, topicPrefix, partitions, retention }),
-  );
-  shutdown.add({ name: "log", timeoutMs: closeMs, stop: async () => kafka.close() });
-  const join: JoinStage = (stage, handlers) =>
-    joinPartitionGroup({ ...connection, groupId: `${topicPrefix}stage-${stage}`, partitions, ...handlers });
-  return { log: kafka, windows, store, join };
+  const begun = begin(config, at, { ...parts, isForgiving: () => false });
+  const [store, windows, log] = await Promise.all([begun.store, begun.windows, begun.log]);
+  return { store, windows, log, join: begun.join };
 }
 
-/** How long a start waits before it goes on without the servers; ms. */
-const soonMs = 3_000;
-
-/** The same, but a server that does not answer soon is waited for in the background; calls until then reject. */
+/**
+ * The same, but after a while it goes on without servers that cannot be used yet, whatever the reason: they are tried in
+ * the background until they can, each by itself, and calls until then reject.
+ */
 export async function openClusterSoon(config: Config, at: ClusterAddresses, parts: OpenParts): Promise<ClusterStores> {
-  const opening = openCluster(config, at, parts);
-  const isOpen = await Promise.race([opening.then(() => true), parts.clock.sleep(soonMs).then(() => false)]);
-  if (isOpen) return opening;
-  opening.then(
-    () => {
-      parts.logger.info("the cluster's servers answer now");
-    },
-    (error: unknown) => {
-      if (!parts.signal.aborted) parts.logger.error("the cluster's servers cannot be used", { error });
-    },
-  );
-  const { partitions } = config;
-  const unreachable = { ...noHealth, reachable: false };
+  let isLate = false;
+  const begun = begin(config, at, { ...parts, isForgiving: () => isLate });
+  const all = Promise.all([begun.store, begun.windows, begun.log]);
+  await Promise.race([all, parts.clock.sleep(soonMs)]);
+  isLate = true;
+  all.catch(() => {
+    // The shutdown has ended the waiting.
+  });
   return {
-    log: latePort(
-      "Kafka",
-      opening.then(({ log }) => log),
-      { partitions, health: () => unreachable },
-    ),
-    windows: latePort(
-      "Redis",
-      opening.then(({ windows }) => windows),
-    ),
-    store: latePort(
-      "Postgres",
-      opening.then(({ store }) => store),
-    ),
-    join: () => {
-      throw new Error("a receiver shares no partitions");
-    },
+    log: latePort("Kafka", begun.log, { partitions: config.partitions, health: () => unheard }),
+    windows: latePort("Redis", begun.windows),
+    store: latePort("Postgres", begun.store),
+    join: begun.join,
   };
 }
 
-const noHealth = {
+const unheard: KafkaLogHealth = {
+  reachable: false,
   late: 0,
   lost: 0,
   produces: 0,
@@ -103,6 +72,53 @@ const noHealth = {
   refused: { queue_full: 0, too_large: 0 },
 };
 
+interface Begun {
+  readonly store: Promise<PostgresStore>;
+  readonly windows: Promise<WindowStore>;
+  readonly log: Promise<KafkaLog>;
+  readonly join: JoinStage;
+}
+
+/** Starts opening all three. None depends on another. */
+function begin(
+  config: Config,
+  at: ClusterAddresses,
+  parts: OpenParts & { readonly isForgiving: () => boolean },
+): Begun {
+  const { clock, logger } = parts;
+  const { partitions } = config;
+  const address = kafkaAddressOf(at.log);
+  const connection = { ...kafkaConnectionOf(address), clock, log: logger };
+  const { topicPrefix } = address;
+  const retention = { maxAgeMs: config.retention.log.max_age };
+  const { url, prefix } = redisAddressOf(at.windows);
+  const log = fieldsFirst(logger);
+  return {
+    store: beginOne("Postgres", parts, () => openPostgresIncidentStore({ url: at.store, partitions, log })),
+    windows: beginOne("Redis", parts, () => openRedisWindowStore({ url, partitions, log, ...prefix })),
+    log: beginOne("Kafka", parts, () => openKafkaLog({ ...connection, topicPrefix, partitions, retention })),
+    join: (stage, handlers) =>
+      joinPartitionGroup({ ...connection, groupId: `${topicPrefix}stage-${stage}`, partitions, ...handlers }),
+  };
+}
+
+/** The shutdown knows of it before it is open: what opens late is still closed in its turn, behind what uses it. */
+function beginOne<Port extends { close(): Promise<void> }>(
+  name: string,
+  parts: OpenParts & { readonly isForgiving: () => boolean },
+  open: () => Promise<Port>,
+): Promise<Port> {
+  const ending = new AbortController();
+  const opening = patiently(name, { ...parts, signal: AbortSignal.any([parts.signal, ending.signal]) }, open);
+  const stop = async (): Promise<void> => {
+    ending.abort();
+    const opened = await opening.catch(() => null);
+    await opened?.close();
+  };
+  parts.shutdown.add({ name, timeoutMs: closeMs, stop });
+  return opening;
+}
+
 /** `prefix` is ours; the rest is Redis' own. */
 function redisAddressOf(text: string): { readonly url: string; readonly prefix: { readonly prefix?: string } } {
   if (!URL.canParse(text)) throw new WinnowError("config_invalid", "the address of the windows is not a URL");
@@ -110,21 +126,4 @@ function redisAddressOf(text: string): { readonly url: string; readonly prefix: 
   const prefix = url.searchParams.get("prefix");
   url.searchParams.delete("prefix");
   return { url: url.href, prefix: prefix === null ? {} : { prefix } };
-}
-
-/** Nodes are started together with their servers: one that does not answer yet is no reason to end. */
-async function patiently<Opened>(
-  name: string,
-  { clock, logger, signal }: OpenParts,
-  open: () => Promise<Opened>,
-): Promise<Opened> {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await open();
-    } catch (error) {
-      if (!hasCode(error, "store_unavailable") || signal.aborted) throw error;
-      if (tries === 0) logger.warn(`${name} does not answer; waiting for it`, { error });
-      await clock.sleep(againMs, signal);
-    }
-  }
 }

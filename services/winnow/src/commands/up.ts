@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { hasCode } from "@winnow/platform";
 import { startProcess } from "../assembly/assemble.ts";
 import { readConfiguration } from "../assembly/configuration.ts";
 import type { ProcessOptions, RunningProcess } from "../assembly/options.ts";
@@ -71,6 +72,10 @@ async function serve(invocation: Invocation<UpOptions>, held: readonly Role[]): 
       await running.stop();
     }
     terminal.say("stopped");
+    return exitCodes.ok;
+  } catch (error) {
+    if (!giveUp.signal.aborted || !hasCode(error, "store_unavailable")) throw error;
+    terminal.say("stopped while it waited for its servers");
     return exitCodes.ok;
   } finally {
     await demo?.close();

@@ -23,7 +23,7 @@ export interface PostgresSettings {
 /** A row that another transaction holds is waited for so long. */
 const LOCK_MS = 5_000;
 /** A transaction whose program says nothing more is ended, so that its locks end too. */
-const IDLE_IN_TRANSACTION_MS = 60_000;
+const IDLE_IN_TRANSACTION_MS = 10_000;
 /** Making a connection, or waiting for a free one. */
 const CONNECT_MS = 10_000;
 const IDLE_CONNECTION_MS = 60_000;
