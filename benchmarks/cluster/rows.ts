@@ -8,6 +8,7 @@ import { services } from "@winnow/test/cluster/node.ts";
 import type { LoadShape } from "../load/requests.ts";
 import { sendLoad } from "../load/send-load.ts";
 import { cpuSeconds, residentKb, until } from "../processes.ts";
+import { configuration } from "../targets/winnow.ts";
 
 export interface ClusterScenario {
   readonly name: string;
@@ -51,19 +52,6 @@ export const clusterScenarios: readonly ClusterScenario[] = [
     isFirstTime: true,
   },
 ];
-
-/** As for one process: one incident per service, and no tickets. */
-const configuration = `
-version: 1
-log_level: warn
-sources:
-  alertmanager: { type: alertmanager }
-rules:
-  - id: per-service
-    group_by: [service]
-    window: { type: until_resolved, max_alerts: 100000 }
-    hold: 1h
-`;
 
 /** Starts one of each program afresh, lets `work` use them and removes all that they leave. */
 export async function withCluster<Result>(

@@ -8,7 +8,7 @@ import type { Running, Target } from "./target.ts";
 const launcher = join(import.meta.dirname, "..", "..", "services", "winnow", "bin", "winnow.mjs");
 
 /** Room for every key in one incident per service, as Alertmanager's groups have; tickets are not what is measured here. */
-const configuration = `
+export const configuration = `
 version: 1
 log_level: warn
 sources:

@@ -5,6 +5,7 @@ export * from "./config-files.ts";
 export * from "./config-init.ts";
 export * from "./config-rules.ts";
 export * from "./config-schema.ts";
+export * from "./durable-file.ts";
 export * from "./durations.ts";
 export * from "./errors.ts";
 export * from "./http-client.ts";

@@ -1,8 +1,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Logger } from "@winnow/platform";
+import { type Logger, writeDurably } from "@winnow/platform";
 import type { EventLog, Ids, PartitionBounds } from "@winnow/ports";
-import { replaceFileNow } from "./durable-file.ts";
 import { recoverSeqs } from "./recover-seqs.ts";
 import { misfit, readMarks, type ShipMarks } from "./ship-marks.ts";
 import { hasSystemCode } from "./system-code.ts";
@@ -31,7 +30,7 @@ function readIfThere(path: string): string | null {
 function newReceiverId(dir: string, ids: Ids): string {
   const made = ids.token();
   mkdirSync(dir, { recursive: true });
-  replaceFileNow(join(dir, idFile), `${made}\n`);
+  writeDurably(join(dir, idFile), `${made}\n`);
   return made;
 }
 

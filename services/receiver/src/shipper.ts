@@ -1,6 +1,5 @@
-import { type Logger, type Metrics, WinnowError } from "@winnow/platform";
+import { type Logger, type Metrics, WinnowError, writeDurablyAside } from "@winnow/platform";
 import type { Clock, EventLog } from "@winnow/ports";
-import { replaceFile } from "./durable-file.ts";
 import { fittingMark, ShipLane } from "./ship-lane.ts";
 import { formatMarks, readMarks, type ShipMark } from "./ship-marks.ts";
 
@@ -157,7 +156,7 @@ export class Shipper {
     const partitions = this.#lanes.map((lane) => lane.mark);
     if (partitions.every((mark, partition) => mark === this.#saved[partition])) return;
     try {
-      await replaceFile(stateFile, formatMarks({ receiver_id: receiverId, partitions }));
+      await writeDurablyAside(stateFile, formatMarks({ receiver_id: receiverId, partitions }));
       this.#saved = partitions;
     } catch (error) {
       logger.warn("the shipper's marks could not be saved; tried again", { file: stateFile, error });

@@ -1,9 +1,8 @@
 import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { WinnowError } from "@winnow/platform";
+import { syncDirectory, WinnowError, writeDurably } from "@winnow/platform";
 import type { Ids } from "@winnow/ports";
-import { syncDirectory, writeDurably } from "./durable-file.ts";
 
 /** Rises when the layout changes; an older program refuses a newer directory. */
 const formatVersion = 1;

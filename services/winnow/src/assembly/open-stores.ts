@@ -9,7 +9,7 @@ import { openCluster, openClusterSoon } from "../cluster/open-cluster.ts";
 import { patiently } from "../cluster/patiently.ts";
 import type { Combination } from "./combination.ts";
 import type { DataDirectory } from "./data-directory.ts";
-import { inRole, type Role } from "./roles.ts";
+import type { Role } from "./roles.ts";
 
 /** What nodes of a cluster have beyond the stores. */
 interface ClusterParts {
@@ -52,9 +52,9 @@ export async function openStores(
     const isReceiver = parts.roles.every((role) => role === "receiver");
     const open = isReceiver ? openClusterSoon : openCluster;
     const { log, windows, store, join } = await open(config, combination, parts);
-    const opening = inRole(parts.roles, "receiver", async () => openLog(config, data, parts, config.spool_keep));
+    const spool = parts.roles.includes("receiver") ? await openLog(config, data, parts, config.spool_keep) : null;
     const cluster = { checkpoints: store, join, logHealth: () => log.health() };
-    return { log, windows, store, spool: await opening, cluster };
+    return { log, windows, store, spool, cluster };
   }
   const { clock, shutdown } = parts;
   const { partitions } = config;

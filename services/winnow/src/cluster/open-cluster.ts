@@ -48,7 +48,12 @@ export async function openClusterSoon(config: Config, at: ClusterAddresses, part
   let isLate = false;
   const begun = begin(config, at, { ...parts, isForgiving: () => isLate });
   const all = Promise.all([begun.store, begun.windows, begun.log]);
-  await Promise.race([all, parts.clock.sleep(soonMs)]);
+  const waited = new AbortController();
+  try {
+    await Promise.race([all, parts.clock.sleep(soonMs, waited.signal)]);
+  } finally {
+    waited.abort();
+  }
   isLate = true;
   all.catch(() => {
     // The shutdown has ended the waiting.
