@@ -1,6 +1,8 @@
 /** What every node of a cluster is by itself, as the outside contract says. */
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { clusterServers } from "../cluster/names.ts";
 import { sharedServers, skipWithout } from "../real-servers/shared.ts";
@@ -17,7 +19,7 @@ const found = await sharedServers(t, ["kafka", "redis", "postgres"]);
 const skip = skipWithout(found, "kafka", "redis", "postgres");
 
 await t.test("every node serves the whole API and ends in order", { skip }, async (t) => {
-  const folder = t.testdir({ "winnow.yaml": "version: 1\n" });
+  const folder = testFolder(t, { "winnow.yaml": "version: 1\n" });
   const servers = clusterServers(found);
   const cluster = await startCluster(t, { servers, folder, correlators: 1, routers: 1, ownTokens: true });
   const ready = new Map(cluster.nodes.map(({ name }) => [name, readyOf(folder, name)]));

@@ -1,4 +1,5 @@
 /** What people do through the API, and how others follow it, as the outside contract says. */
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { followEvents } from "./support/event-stream.ts";
 import { startExample } from "./support/example.ts";
@@ -157,7 +158,7 @@ await t.test("a token has scopes, is the actor of what it does, and ends when it
 });
 
 await t.test("what was there is there after a restart, and an event id still resumes", async (t) => {
-  const folder = t.testdir({ "winnow.yaml": "version: 1\nsources:\n  am: { type: alertmanager }\n" });
+  const folder = testFolder(t, { "winnow.yaml": "version: 1\nsources:\n  am: { type: alertmanager }\n" });
   const before = await startInMode({ folder });
   const stream = await followEvents(before.client, before.ready.token);
   t.teardown(() => stream.close());

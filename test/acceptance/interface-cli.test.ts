@@ -1,6 +1,8 @@
 /** The command line against a running Winnow, as the outside contract says. */
+
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { parse } from "yaml";
 import type { CommandResult } from "../real-tools/run-command.ts";
@@ -124,7 +126,7 @@ await t.test("URL and token come from ~/.config/winnow/config.yaml where the env
 });
 
 await t.test("init writes a configuration that is good as it is; a stopped Winnow's log is replayed", async (t) => {
-  const fresh = t.testdir({});
+  const fresh = testFolder(t);
   t.equal((await winnow(["init"], { cwd: fresh })).code, 0);
   const checked = await winnow(["config", "check"], { cwd: fresh });
   t.equal(checked.code, 0, "exit 0", { stdout: checked.stdout, stderr: checked.stderr });

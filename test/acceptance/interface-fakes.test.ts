@@ -1,5 +1,7 @@
 /** The fakes as processes: ledgers that a judge can trust, and trouble on demand, as the outside contract says. */
+
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { type Answer, type Client, openClient } from "./support/client.ts";
 import { type LedgerRow, readLedger, startFakeVendor } from "./support/product.ts";
@@ -66,7 +68,7 @@ class Snow {
 }
 
 await t.test("the ledger is in the file, line by line, and survives the fake", async (t) => {
-  const folder = t.testdir({});
+  const folder = testFolder(t);
   const first = await startFakeVendor("servicenow", folder);
   const snow = new Snow(first.url);
   t.equal((await snow.create("k1")).status, 201);
@@ -81,7 +83,7 @@ await t.test("the ledger is in the file, line by line, and survives the fake", a
   t.equal((await new Snow(second.url).find("k1")).length, 1, "a fake that starts again remembers");
 });
 
-const fake = await startFakeVendor("servicenow", t.testdir({}));
+const fake = await startFakeVendor("servicenow", testFolder(t));
 t.teardown(() => fake.tool.stop());
 const snow = new Snow(fake.url);
 
@@ -144,7 +146,7 @@ await t.test("unrelated_row, two_rows, search_lag and closed change what is foun
 });
 
 await t.test("the Slack and webhook fakes keep ledgers and make trouble, too", async (t) => {
-  const folder = t.testdir({});
+  const folder = testFolder(t);
   for (const [name, path] of [
     ["slack", "/services/T/B/X"],
     ["webhook", "/any/path"],

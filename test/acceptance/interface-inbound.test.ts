@@ -1,9 +1,11 @@
 /** What tools are told when they post, as the outside contract says. */
+
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import type { Answer, Ask } from "./support/client.ts";
 import { startInMode } from "./support/mode.ts";
@@ -27,7 +29,7 @@ limits: { body_bytes: 64KiB, request_timeout: 1s, pending_deliveries: 1 }
 const basic = (text: string): string => `Basic ${Buffer.from(text).toString("base64")}`;
 const alert = (alertname: string) => ({ labels: { alertname, service: "inbound" } });
 
-const folder = t.testdir({ "winnow.yaml": configuration });
+const folder = testFolder(t, { "winnow.yaml": configuration });
 const product = await startInMode({ folder, env: secrets });
 t.teardown(async () => void (await product.stop()));
 const { client, entry, ready } = product;
@@ -186,7 +188,7 @@ await t.test("Alertmanager's API has a listener of its own where the configurati
 await t.test("a full disk is answered with 503 and Retry-After, and nothing is taken", async (t) => {
   const yaml = (floor: string): string =>
     `version: 1\nsources:\n  am: { type: alertmanager }\nlimits: { free_space: ${floor} }\n`;
-  const folder = t.testdir({ "winnow.yaml": yaml("1MiB") });
+  const folder = testFolder(t, { "winnow.yaml": yaml("1MiB") });
   const before = await startInMode({ folder });
   t.equal((await before.client.ask("/v1/in/am", { body: [alert("I")] })).status, 202);
   await until("nothing in flight", async () => {

@@ -1,6 +1,8 @@
 /** Starting, stopping and reloading, as the outside contract says. */
+
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { runCommand } from "../real-tools/run-command.ts";
 import { startTool } from "../real-tools/tool-process.ts";
@@ -10,7 +12,7 @@ import type { Incident, Page } from "./support/shapes.ts";
 import { until } from "./support/until.ts";
 
 await t.test("a start without anything is ready, says where it is, and ends with 0 on SIGTERM", async (t) => {
-  const folder = t.testdir({});
+  const folder = testFolder(t);
   const product = await startProduct({ folder });
   t.teardown(() => product.tool.stop());
   const { ready, client } = product;
@@ -44,7 +46,7 @@ await t.test("a start without anything is ready, says where it is, and ends with
 });
 
 await t.test("npm start takes the same flags, passes SIGTERM on and leaves nothing behind", async (t) => {
-  const folder = t.testdir({ "winnow.yaml": "version: 1\n" });
+  const folder = testFolder(t, { "winnow.yaml": "version: 1\n" });
   const file = join(folder, "ready.json");
   const flags = ["--config", join(folder, "winnow.yaml"), "--data", join(folder, "data"), "--ready-file", file];
   const npm = startTool({
@@ -62,7 +64,7 @@ await t.test("npm start takes the same flags, passes SIGTERM on and leaves nothi
 });
 
 await t.test("./winnow.yaml is taken where it is there, and flags go before it", async (t) => {
-  const folder = t.testdir({ "winnow.yaml": "version: 1\ndata: from-file\nsources:\n  only: { type: nagios }\n" });
+  const folder = testFolder(t, { "winnow.yaml": "version: 1\ndata: from-file\nsources:\n  only: { type: nagios }\n" });
   const product = await startProduct({ folder, args: ["--data", "from-flag"] });
   t.teardown(() => product.tool.stop());
   t.equal(product.ready.data_dir, join(folder, "from-flag"));
@@ -83,7 +85,7 @@ await t.test("./winnow.yaml is taken where it is there, and flags go before it",
 });
 
 await t.test("a broken configuration ends the start with 1, at file, line and column", async (t) => {
-  const folder = t.testdir({ "bad.yaml": "version: 1\nruels: []\n" });
+  const folder = testFolder(t, { "bad.yaml": "version: 1\nruels: []\n" });
   const started = await winnow(["up", "--config", "bad.yaml"], { cwd: folder });
   t.equal(started.code, 1);
   t.match(started.stderr, /bad\.yaml:2:1/);
@@ -93,7 +95,7 @@ await t.test("a broken configuration ends the start with 1, at file, line and co
 });
 
 await t.test("the example of the contract works as it is", async (t) => {
-  const folder = t.testdir({ "winnow.yaml": exampleConfiguration });
+  const folder = testFolder(t, { "winnow.yaml": exampleConfiguration });
   const checked = await winnow(["config", "check"], { cwd: folder, env: exampleEnvironment });
   t.equal(checked.code, 0, checked.stderr);
   const { product, snow, send } = await startExample(t);
@@ -119,7 +121,7 @@ async function metric(product: Product, name: string): Promise<number> {
 
 await t.test("SIGHUP and POST /-/reload put a good file in force and keep the old one for a bad one", async (t) => {
   const source = (name: string): string => `version: 1\nsources:\n  ${name}: { type: nagios }\n`;
-  const folder = t.testdir({ "winnow.yaml": source("first") });
+  const folder = testFolder(t, { "winnow.yaml": source("first") });
   const file = join(folder, "winnow.yaml");
   const product = await startProduct({ folder });
   t.teardown(() => product.tool.stop());

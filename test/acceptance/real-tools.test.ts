@@ -1,6 +1,8 @@
 /** Real Prometheus, Alertmanager with amtool, and Nagios at the real product, with a fake ServiceNow as the judge. */
+
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import {
   ALERTMANAGER_PACKAGE,
@@ -108,7 +110,7 @@ interface Stage {
 }
 
 async function startStage(t: Test, tools: Tools): Promise<Stage> {
-  const folder = t.testdir({ product: {}, straight: {}, behind: {}, alertmanager: {}, nagios: {} });
+  const folder = testFolder(t, { product: {}, straight: {}, behind: {}, alertmanager: {}, nagios: {} });
   const stops: (() => Promise<void>)[] = [];
   t.teardown(async () => {
     for (const stop of stops.toReversed()) await stop();

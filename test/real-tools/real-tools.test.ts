@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BroughtPackages, bringPackages, isErrno } from "@winnow/devservers";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import { until } from "../acceptance/support/until.ts";
 import { ALERTMANAGER_PACKAGE, amtool, startAlertmanager } from "./alertmanager.ts";
@@ -35,7 +36,7 @@ async function toolTest(title: string, { main, names }: Needs, body: (bench: Ben
     return;
   }
   await t.test(title, async (t) => {
-    const workDir = t.testdir({});
+    const workDir = testFolder(t);
     const server = await startCaptureServer();
     t.teardown(() => server.stop());
     await body({ t, brought, tool: `${main} ${brought.versions[main]}`, workDir, server });

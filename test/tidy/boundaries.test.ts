@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { checkBoundaries } from "../../tools/boundaries.ts";
 import { LAYERS } from "../../tools/layers.ts";
@@ -133,7 +134,7 @@ const PLANTED: readonly Planted[] = [
 
 for (const { title, path, text, refusal } of PLANTED) {
   await t.test(`${title} is ${refusal === undefined ? "allowed" : "refused"}`, async (t) => {
-    const report = checkBoundaries(t.testdir(tree(path, text)));
+    const report = checkBoundaries(testFolder(t, tree(path, text)));
     t.equal(report.modules, 1);
     t.equal(report.violations.length, refusal === undefined ? 0 : 1, report.violations.join("\n"));
     if (refusal !== undefined) {
@@ -144,13 +145,13 @@ for (const { title, path, text, refusal } of PLANTED) {
 }
 
 await t.test("the command fails where it sees no module", async (t) => {
-  const run = spawnSync(process.execPath, [join(ROOT, "tools/boundaries.ts"), t.testdir({})], { encoding: "utf8" });
+  const run = spawnSync(process.execPath, [join(ROOT, "tools/boundaries.ts"), testFolder(t)], { encoding: "utf8" });
   t.match(run.stdout, "0 modules seen");
   t.equal(run.status, 1);
 });
 
 await t.test("the command fails on a violation and prints it", async (t) => {
-  const root = t.testdir(tree(CORE, `\nimport "@winnow/platform";`));
+  const root = testFolder(t, tree(CORE, `\nimport "@winnow/platform";`));
   const run = spawnSync(process.execPath, [join(ROOT, "tools/boundaries.ts"), root], { encoding: "utf8" });
   t.match(run.stderr, `${CORE}:2: packages/core may not import @winnow/platform`);
   t.match(run.stdout, "1 modules seen, 1 violations");
@@ -163,7 +164,7 @@ await t.test("no layer may import upwards, not even round a corner", async (t) =
   }
 });
 
-/** A folder tree for testdir with one file in it. */
+/** A folder tree for `testFolder` with one file in it. */
 function tree(path: string, text: string): Tree {
   const [name = "", ...rest] = path.split("/").toReversed();
   let node: Tree = { [name]: text };

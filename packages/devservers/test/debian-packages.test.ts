@@ -1,5 +1,6 @@
 import { mkdir, readdir, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { bringPackages } from "../src/debian-packages.ts";
 import { withFolderLock } from "../src/folder-lock.ts";
@@ -15,12 +16,12 @@ await t.test("a machine without apt has no packages", async (t) => {
   t.teardown(() => {
     process.env["PATH"] = path;
   });
-  const cacheDir = t.testdir({});
+  const cacheDir = testFolder(t);
   t.same(await bringPackages({ names: ["curl"], cacheDir }), { unavailable: "this machine has no apt" });
 });
 
 await t.test("a folder lock lets one in at a time", async (t) => {
-  const folder = join(t.testdir({}), "lock");
+  const folder = join(testFolder(t), "lock");
   let inside = 0;
   const isAlone = await Promise.all(
     [1, 2, 3].map(() =>
@@ -37,7 +38,7 @@ await t.test("a folder lock lets one in at a time", async (t) => {
 });
 
 await t.test("a folder lock is free again after work that failed", async (t) => {
-  const folder = join(t.testdir({}), "lock");
+  const folder = join(testFolder(t), "lock");
   await t.rejects(
     withFolderLock(folder, () => Promise.reject(new Error("disk full"))),
     /disk full/,
@@ -46,7 +47,7 @@ await t.test("a folder lock is free again after work that failed", async (t) => 
 });
 
 await t.test("a folder lock whose holder is gone is set aside", async (t) => {
-  const folder = join(t.testdir({}), "lock");
+  const folder = join(testFolder(t), "lock");
   await mkdir(folder);
   const longAgo = new Date(Date.now() - 120_000);
   await utimes(folder, longAgo, longAgo);

@@ -2,13 +2,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, readFileSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import { bringServers } from "../src/bring-servers.ts";
 import { hasDockerEngine, runContainer } from "../src/docker.ts";
 
 /** A `docker` that notes what it is told, first on the path. `body` may answer otherwise. */
 function fakeDocker(t: Test, body = ""): { readonly notes: () => readonly string[]; readonly folder: string } {
-  const folder = t.testdir({ notes: "" });
+  const folder = testFolder(t, { notes: "" });
   const program = join(folder, "docker");
   writeFileSync(program, `#!/bin/sh\necho "$*" >> ${folder}/notes\n${body}\nexit 0\n`);
   chmodSync(program, 0o755);

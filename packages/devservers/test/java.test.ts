@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { bringJava, javaEnvironment } from "../src/java.ts";
 import { trustStore } from "../src/java-trust-store.ts";
@@ -27,7 +28,7 @@ await t.test("Maven runs out of its Debian packages on the Java out of its own",
 
 await t.test("Java reads the trust store that we write, with every authority in it", { skip }, async (t) => {
   if (typeof java === "string") return;
-  const file = join(t.testdir({}), "cacerts");
+  const file = join(testFolder(t), "cacerts");
   await writeFile(file, trustStore(Date.UTC(2026, 0, 2)));
   const arguments_ = ["-list", "-keystore", file, "-storepass", "changeit"];
   const { code, stdout } = await runCommand(join(java.home, "bin/keytool"), arguments_);

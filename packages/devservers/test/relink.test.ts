@@ -1,10 +1,11 @@
 import { readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { relinkInside } from "../src/relink.ts";
 
 await t.test("links of an unpacked package lead to its own files, others stay", async (t) => {
-  const tree = t.testdir({
+  const tree = testFolder(t, {
     etc: { java: { "java.security": "settings" } },
     usr: {
       lib: {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import type { FakeServer } from "../src/fake/server.ts";
 import { fakeNames, isFakeName, startFake } from "../src/fakes.ts";
@@ -175,7 +176,7 @@ await t.test("faults are listed, strike as often as told, and are refused when u
 });
 
 await t.test("the ledger is the file, line by line, and a fake that starts again goes on from it", async (t) => {
-  const file = join(t.testdir(), "ledger.jsonl");
+  const file = join(testFolder(t), "ledger.jsonl");
   const first = await open(t, "servicenow", file);
   const { sys_id } = await insert(first, { correlation_id: "k", work_notes: "n" });
   await first.close();

@@ -6,6 +6,7 @@ import { fieldsFirst, Metrics, silentLogger } from "@winnow/platform";
 import type { Clock, EventLog, StoredRecord } from "@winnow/ports";
 import { ownServers, skipWithout } from "@winnow/test/real-servers/shared.ts";
 import { readAll } from "@winnow/testkit";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { createHttpServer } from "../src/http-server.ts";
 import { webhookRoutes } from "../src/inbound.ts";
@@ -101,7 +102,7 @@ await t.test("Kafka away under posts: none is refused, and all arrive in order w
   await migrateKafka({ ...place, replicationFactor: 1 });
   // Short enough that appends are given up, and repeated by the shipper, while the broker is away.
   const shared = await openKafkaLog({ ...place, appendMs: 1_000, requestMs: 2_000 });
-  const directory = t.testdir({});
+  const directory = testFolder(t);
   let receiver = await startReceiver(directory, shared);
   const sent: string[] = [];
   const refused: number[] = [];

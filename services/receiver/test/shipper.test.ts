@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Metrics, silentLogger } from "@winnow/platform";
 import { VirtualProcess, type VirtualTime } from "@winnow/testkit";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import { localReceiver, localReceiverId } from "../src/local-identity.ts";
 import { Shipper } from "../src/shipper.ts";
@@ -92,7 +93,7 @@ function shippedIn(text: string, partition: number): number | undefined {
 }
 
 const upTo = (last: number): number[] => Array.from({ length: last }, (_, at) => at + 1);
-const worldIn = (t: Test): ShipperWorld => new ShipperWorld(t.testdir({}));
+const worldIn = (t: Test): ShipperWorld => new ShipperWorld(testFolder(t));
 
 await t.test("a stop ships what waits, and the next start goes on behind it without a repetition", async (t) => {
   const world = worldIn(t);
@@ -267,7 +268,7 @@ await t.test("marks that cannot be read send what is kept again", async (t) => {
 });
 
 await t.test("the receiver's id is made with its log's directory, kept in it, and gone with it", (t) => {
-  const directory = join(t.testdir({}), "log");
+  const directory = join(testFolder(t), "log");
   let made = 0;
   const ids = { token: () => `token-${(made += 1)}` };
   t.equal(localReceiverId(directory, ids), "token-1");

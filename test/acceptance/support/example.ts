@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import type { Test } from "tap";
 import { startInMode } from "./mode.ts";
 import { type Deployment, type Fake, startFakeVendor } from "./product.ts";
@@ -53,7 +54,7 @@ export interface SentAlert {
 
 /** The example at work beside its ServiceNow. Only the fake's port differs, and what `change` makes of the text. */
 export async function startExample(t: Test, change: (text: string) => string = (text) => text): Promise<ExampleStage> {
-  const folder = t.testdir({});
+  const folder = testFolder(t);
   const snow = await startFakeVendor("servicenow", folder);
   t.teardown(() => snow.tool.stop());
   writeFileSync(join(folder, "winnow.yaml"), change(exampleConfiguration.replace("http://127.0.0.1:9801", snow.url)));

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { freePort, kafkaSettings, type Tool } from "@winnow/devservers";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import { formatNode, type KafkaProgram, kafkaProgram, newClusterId } from "./kafka-process.ts";
 import { follow, Load, partitions } from "./load.ts";
@@ -15,7 +16,7 @@ interface Broker {
 
 /** A controller, and three brokers that keep three copies of everything. */
 async function startCluster(t: Test, program: KafkaProgram): Promise<readonly Broker[]> {
-  const folder = t.testdir({ "1": {}, "2": {}, "3": {}, "4": {} });
+  const folder = testFolder(t, { "1": {}, "2": {}, "3": {}, "4": {} });
   const clusterId = newClusterId();
   const controllerPort = await freePort();
   const shared = { ...kafkaSettings, "controller.quorum.bootstrap.servers": `127.0.0.1:${controllerPort}` };

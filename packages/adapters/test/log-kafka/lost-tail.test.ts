@@ -2,6 +2,7 @@ import { readdirSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, kafkaSettings, type Tool } from "@winnow/devservers";
 import { numberOf, tickRecord } from "@winnow/testkit";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import { formatNode, kafkaProgram, newClusterId } from "./kafka-process.ts";
 import { codeOf, migrate, newPrefix, numbersIn, open } from "./support.ts";
@@ -19,7 +20,7 @@ interface Broker {
 async function startBroker(t: Test): Promise<Broker | string> {
   const program = await kafkaProgram(t);
   if (typeof program === "string") return program;
-  const folder = t.testdir({});
+  const folder = testFolder(t);
   const [port, controllerPort] = [await freePort(), await freePort()];
   const address = `127.0.0.1:${port}`;
   const startNode = await formatNode(program, {

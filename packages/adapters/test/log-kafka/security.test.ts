@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, kafkaSettings, runCommand } from "@winnow/devservers";
 import { tickRecord } from "@winnow/testkit";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import { joinPartitionGroup, type KafkaSasl, type KafkaSsl } from "../../src/log-kafka/index.ts";
 import { formatNode, kafkaProgram, newClusterId } from "./kafka-process.ts";
@@ -23,7 +24,7 @@ interface SecureBroker {
 async function startSecureBroker(t: Test): Promise<SecureBroker | string> {
   const program = await kafkaProgram(t);
   if (typeof program === "string") return program;
-  const folder = t.testdir({});
+  const folder = testFolder(t);
   const ca = await makeCertificate(folder);
   if (ca === null) return "no openssl to make a certificate with";
   const ports = {

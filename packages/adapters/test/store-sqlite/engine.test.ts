@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import { openDatabase } from "../../src/store-sqlite/engine/database.ts";
 import { WorkerClient } from "../../src/store-sqlite/engine/worker-client.ts";
@@ -10,7 +11,7 @@ function probe(t: Test, options: Partial<ProbeOptions> = {}) {
   const client = new WorkerClient({
     module: new URL("./probe.worker.ts", import.meta.url),
     name: "probe",
-    options: { file: join(t.testdir(), "probe.db"), maxPages: 100_000, ...options },
+    options: { file: join(testFolder(t), "probe.db"), maxPages: 100_000, ...options },
     now: () => {
       nowMs += 1;
       return nowMs;
@@ -25,7 +26,7 @@ const unavailable = { name: "WinnowError", code: "store_unavailable", retry: "re
 const unknown = { name: "WinnowError", code: "store_unknown", retry: "unknown" };
 
 await t.test("a database syncs its log at every commit", async (t) => {
-  const db = openDatabase(join(t.testdir(), "any.db"));
+  const db = openDatabase(join(testFolder(t), "any.db"));
   t.match(db.prepare("PRAGMA journal_mode").get(), { journal_mode: "wal" });
   t.match(db.prepare("PRAGMA synchronous").get(), { synchronous: 2 });
   db.close();
@@ -89,7 +90,7 @@ await t.test("a thread that dies leaves an unknown end behind, and the next call
 });
 
 await t.test("a database that cannot be opened fails the opening and every later call", async (t) => {
-  const { client } = probe(t, { file: join(t.testdir(), "no such folder", "x.db") });
+  const { client } = probe(t, { file: join(testFolder(t), "no such folder", "x.db") });
   const [opening, behind] = [client.open(), client.call("list", [])];
   await Promise.all([t.rejects(opening, unavailable), t.rejects(behind, unavailable)]);
   await t.rejects(client.call("list", []), unavailable, "a new thread fares no better");

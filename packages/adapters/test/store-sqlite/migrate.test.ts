@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { openSqliteIncidentStore } from "@winnow/adapters/store-sqlite";
 import { openSqliteWindowStore } from "@winnow/adapters/windows-sqlite";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { type Migration, migrate } from "../../src/store-sqlite/engine/migrate.ts";
 import { migrations as storeMigrations } from "../../src/store-sqlite/schema.ts";
@@ -32,7 +33,7 @@ const broken: Migration = {
 const valueOf = (db: DatabaseSync) => db.prepare("SELECT x FROM a").get()?.["x"];
 
 await t.test("a new file gets all steps and no copy", async (t) => {
-  const file = join(t.testdir(), "x.db");
+  const file = join(testFolder(t), "x.db");
   const db = new DatabaseSync(file);
   t.strictSame(migrate(db, file, [first, second]), { from: 0, to: 2, copy: null });
   t.strictSame(migrate(db, file, [first, second]), { from: 2, to: 2, copy: null });
@@ -45,7 +46,7 @@ await t.test("a new file gets all steps and no copy", async (t) => {
 });
 
 await t.test("an existing file is copied as it was before it is changed", async (t) => {
-  const file = join(t.testdir(), "x.db");
+  const file = join(testFolder(t), "x.db");
   const db = new DatabaseSync(file);
   migrate(db, file, [first]);
   const { copy } = migrate(db, file, [first, second]);
@@ -59,7 +60,7 @@ await t.test("an existing file is copied as it was before it is changed", async 
 });
 
 await t.test("steps that fail leave the file as it was, beside its copy", async (t) => {
-  const folder = t.testdir();
+  const folder = testFolder(t);
   const file = join(folder, "x.db");
   const db = new DatabaseSync(file);
   migrate(db, file, [first]);
@@ -72,7 +73,7 @@ await t.test("steps that fail leave the file as it was, beside its copy", async 
 });
 
 await t.test("a file of a newer version is refused untouched", async (t) => {
-  const file = join(t.testdir(), "x.db");
+  const file = join(testFolder(t), "x.db");
   const db = new DatabaseSync(file);
   migrate(db, file, [first, second]);
   t.throws(() => migrate(db, file, [first]), {
@@ -105,7 +106,7 @@ const stores = [
 
 for (const { name, migrations, open } of stores) {
   await t.test(`${name}: the schema is the one in fixtures/schema.sql`, async (t) => {
-    const file = join(t.testdir(), "x.db");
+    const file = join(testFolder(t), "x.db");
     await (await open(file, 4)).close();
     const db = new DatabaseSync(file, { readOnly: true });
     const golden = await readFile(new URL(`../${name}/fixtures/schema.sql`, import.meta.url), "utf8");
@@ -115,7 +116,7 @@ for (const { name, migrations, open } of stores) {
   });
 
   await t.test(`${name}: another partition count and a newer file are refused with their codes`, async (t) => {
-    const file = join(t.testdir(), "x.db");
+    const file = join(testFolder(t), "x.db");
     await (await open(file, 4)).close();
     await t.rejects(open(file, 8), {
       name: "WinnowError",

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { openRedisWindowStore } from "@winnow/adapters/windows-redis";
 import { bringPackages, startTool, toolEnvironment } from "@winnow/devservers";
 import { windowStoreContract } from "@winnow/testkit";
+import { testFolder } from "@winnow/testkit/folder";
 import { Redis } from "ioredis";
 import t, { type Test } from "tap";
 import { HeardLog, newPrefix } from "./support.ts";
@@ -32,7 +33,7 @@ await t.test(
 
 /** Redis in cluster mode, holding all slots; its URL once the cluster is well. */
 async function startClusterNode(t: Test, rootDir: string): Promise<string> {
-  const folder = t.testdir({});
+  const folder = testFolder(t);
   // Its bus takes the port 10,000 above; both stay below those of outgoing connections.
   const port = randomInt(15_000, 22_000);
   const tool = startTool({

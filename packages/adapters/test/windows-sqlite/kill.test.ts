@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { openSqliteWindowStore } from "@winnow/adapters/windows-sqlite";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { silentLog } from "./support.ts";
 
 await t.test("a killed process leaves every answered commit, whole", async (t) => {
-  const file = join(t.testdir(), "windows.db");
+  const file = join(testFolder(t), "windows.db");
   for (const answers of [1, 5, 17]) {
     const last = await commitAndKill(file, answers);
     const store = await openSqliteWindowStore({ file, partitions: 1, log: silentLog });

@@ -1,11 +1,12 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLogger } from "@winnow/platform";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { startProcess } from "../../src/assembly/assemble.ts";
 
 await t.test("the installation's token stays revoked over a restart; without its file another is made", async (t) => {
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   const start = async () =>
     startProcess({
       file: null,
@@ -39,7 +40,7 @@ await t.test("the installation's token stays revoked over a restart; without its
 });
 
 await t.test("a stopping process is not ready, and takes deliveries until the drain is over", async (t) => {
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   writeFileSync(join(cwd, "winnow.yaml"), "version: 1\nlimits: { drain: 2s }\n");
   const running = await startProcess({
     file: "winnow.yaml",

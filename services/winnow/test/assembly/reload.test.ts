@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { createLogger } from "@winnow/platform";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import { startProcess } from "../../src/assembly/assemble.ts";
 import type { RunningProcess } from "../../src/assembly/options.ts";
@@ -26,7 +27,7 @@ interface Running extends RunningProcess {
 }
 
 async function start(t: Test, configuration: string): Promise<Running> {
-  const cwd = t.testdir({ "winnow.yaml": configuration });
+  const cwd = testFolder(t, { "winnow.yaml": configuration });
   const file = join(cwd, "winnow.yaml");
   const printed: string[] = [];
   const running = await startProcess({

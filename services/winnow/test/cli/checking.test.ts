@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { runCli } from "./run-cli.ts";
 
@@ -16,13 +17,13 @@ destinations:
 const lint = good.replace("rules:\n", "rules:\n  - id: all\n    group_by: [service]\n    on_missing: shared\n");
 
 await t.test("a good configuration is ok, without anything on stderr", async (t) => {
-  const cwd = t.testdir({ "winnow.yaml": good });
+  const cwd = testFolder(t, { "winnow.yaml": good });
   t.same(await runCli(["config", "check"], { cwd }), { code: 0, stdout: "winnow.yaml: ok\n", stderr: "" });
   t.same(await runCli(["rules", "check"], { cwd }), { code: 0, stdout: "winnow.yaml: ok\n", stderr: "" });
 });
 
 await t.test("errors carry file, line, column, a caret and what to write instead, exit 1", async (t) => {
-  const cwd = t.testdir({ "winnow.yaml": good.replace("[service]\n", "[service]\n    hodl: 5s\n") });
+  const cwd = testFolder(t, { "winnow.yaml": good.replace("[service]\n", "[service]\n    hodl: 5s\n") });
   for (const command of ["config", "rules"]) {
     const { code, stdout, stderr } = await runCli([command, "check"], { cwd });
     t.same([code, stdout], [1, ""], command);
@@ -37,7 +38,7 @@ await t.test("errors carry file, line, column, a caret and what to write instead
 });
 
 await t.test("findings that only deserve a look end with 3", async (t) => {
-  const cwd = t.testdir({ "winnow.yaml": lint });
+  const cwd = testFolder(t, { "winnow.yaml": lint });
   for (const command of ["config", "rules"]) {
     const { code, stderr } = await runCli([command, "check"], { cwd });
     t.equal(code, 3, command);
@@ -48,7 +49,7 @@ await t.test("findings that only deserve a look end with 3", async (t) => {
 
 await t.test("a secret that is missing here is noted, and no finding", async (t) => {
   const sources = "sources:\n  am: { type: alertmanager, auth: { bearer: { env: AM_TOKEN } } }\n";
-  const cwd = t.testdir({ "winnow.yaml": good + sources });
+  const cwd = testFolder(t, { "winnow.yaml": good + sources });
   const without = await runCli(["config", "check"], { cwd });
   t.equal(without.code, 0);
   t.match(without.stderr, /^note: winnow\.yaml:11:.*AM_TOKEN/);
@@ -58,7 +59,7 @@ await t.test("a secret that is missing here is noted, and no finding", async (t)
 
 await t.test("rules are checked in whole folders", async (t) => {
   const rule = (id: string): string => `rules:\n  - id: ${id}\n    group_by: [service]\n`;
-  const cwd = t.testdir({ rules: { "a.yaml": rule("a"), deep: { "b.yml": rule("b") }, "c.txt": "{" } });
+  const cwd = testFolder(t, { rules: { "a.yaml": rule("a"), deep: { "b.yml": rule("b") }, "c.txt": "{" } });
   const fine = await runCli(["rules", "check", "rules"], { cwd });
   t.same([fine.code, fine.stdout], [0, "2 files: ok\n"]);
   writeFileSync(join(cwd, "rules/deep/b.yml"), "rules: 7\n");
@@ -68,7 +69,7 @@ await t.test("rules are checked in whole folders", async (t) => {
 });
 
 await t.test("a file that is not there fails", async (t) => {
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   for (const command of ["config", "rules"]) {
     const { code, stderr } = await runCli([command, "check", "nowhere.yaml"], { cwd });
     t.same([code, /nowhere\.yaml/.test(stderr)], [1, true], command);
@@ -77,7 +78,7 @@ await t.test("a file that is not there fails", async (t) => {
 });
 
 await t.test("init writes a configuration that passes its own check, and overwrites nothing", async (t) => {
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   const first = await runCli(["init"], { cwd });
   t.same([first.code, first.stdout], [0, "winnow.yaml\nwinnow.schema.json\n"]);
   t.equal((await runCli(["config", "check"], { cwd })).code, 0);
@@ -92,7 +93,7 @@ await t.test("init writes a configuration that passes its own check, and overwri
 });
 
 await t.test("a replay of a data directory that is not there fails and makes none", async (t) => {
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   t.equal((await runCli(["replay", "--verify", "--data", "nope"], { cwd })).code, 4);
   t.notOk(existsSync(join(cwd, "nope")));
 });

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { type CliRun, runCli } from "./run-cli.ts";
 
@@ -35,13 +36,13 @@ await t.test("services are started in the background, told of, and stopped", asy
 });
 
 await t.test("a service that cannot be had fails the command, says why, and leaves nothing running", async (t) => {
-  const env = { WINNOW_CACHE: t.testdir({}), WINNOW_TEST_POSTGRES: url };
+  const env = { WINNOW_CACHE: testFolder(t), WINNOW_TEST_POSTGRES: url };
   const up = await runCli(["dev", "services", "up", "postgres"], { env });
   t.match(up, { code: 1, stdout: "", stderr: /no postgres: WINNOW_TEST_POSTGRES is not an address/ });
   t.match(await runCli(["dev", "services", "down"], { env }), { code: 0, stderr: "nothing ran\n" });
 });
 
 await t.test("a service that nobody knows is a matter of usage", async (t) => {
-  const up = await runCli(["dev", "services", "up", "mysql"], { env: { WINNOW_CACHE: t.testdir({}) } });
+  const up = await runCli(["dev", "services", "up", "mysql"], { env: { WINNOW_CACHE: testFolder(t) } });
   t.match(up, { code: 2, stderr: /no service "mysql"[\s\S]*kafka, redis, postgres/ });
 });

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { FakeApi, problem } from "./fake-api.ts";
 import { childEnvironment, cliFile, runCli } from "./run-cli.ts";
@@ -107,7 +108,7 @@ await t.test("an action whose answer is lost ends with 5 and can be repeated saf
 
 await t.test("URL and token come from the file where the environment has none", async (t) => {
   api.on("GET /v1/incidents", page([]));
-  const home = t.testdir({ ".config": { winnow: { "config.yaml": `url: ${api.url}\ntoken: wnw_file\n` } } });
+  const home = testFolder(t, { ".config": { winnow: { "config.yaml": `url: ${api.url}\ntoken: wnw_file\n` } } });
   const file = join(home, ".config/winnow/config.yaml");
   chmodSync(file, 0o600);
   const used = await runCli(["get", "incidents", "-o", "json"], { env: { HOME: home } });
@@ -131,7 +132,7 @@ await t.test("URL and token come from the file where the environment has none", 
 await t.test("the file's token is not sent to another host", async (t) => {
   api.on("GET /v1/incidents", page([]));
   const config = "url: http://winnow.example:8080\ntoken: wnw_file\n";
-  const home = t.testdir({ winnow: { "config.yaml": config } });
+  const home = testFolder(t, { winnow: { "config.yaml": config } });
   await runCli(["get", "incidents", "--url", api.url], { env: { XDG_CONFIG_HOME: home } });
   t.equal(api.last().headers.authorization, undefined);
 });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { FakeApi } from "./fake-api.ts";
 import { runCli } from "./run-cli.ts";
@@ -38,7 +39,7 @@ await t.test("an alert that is in no incident is told what the rules in force sa
 
 await t.test("a body goes out as it is, for the integration that shall read it", async (t) => {
   const form = "host=db-01&state=CRITICAL";
-  const folder = t.testdir({ "body.txt": form, "body.json": ' [{"labels":{}}]' });
+  const folder = testFolder(t, { "body.txt": form, "body.json": ' [{"labels":{}}]' });
   api.on("POST /v1/explain", page([explanation(), explanation({ incident_id: null })]));
   const two = await runCli(["explain", join(folder, "body.txt"), "--integration", "nagios dc1"], { env });
   t.equal(api.last().url, "/v1/explain?integration=nagios+dc1");

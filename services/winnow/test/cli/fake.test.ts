@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { runCli } from "./run-cli.ts";
 import { Running } from "./running.ts";
 
 await t.test("a fake prints its URL, keeps its ledger in the file, and ends with 0", async (t) => {
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   for (const name of ["servicenow", "slack", "webhook"]) {
     const running = new Running(["fake", name, "--ledger", `${name}.jsonl`], { cwd });
     t.teardown(async () => {

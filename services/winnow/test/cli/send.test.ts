@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Normalised, type SourceBody, sources } from "@winnow/sources";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { sampleTools } from "../../src/commands/send-samples/registry.ts";
 import { type SampleInput, type SampleTool, sampleSeverities } from "../../src/commands/send-samples/sample.ts";
@@ -126,7 +127,7 @@ await t.test("the same --at is the same body, byte for byte", async (t) => {
 
 await t.test("--file posts a body as it is", async (t) => {
   const raw = Buffer.from([0x7b, 0xff, 0x0a]);
-  const folder = t.testdir({ body: "" });
+  const folder = testFolder(t, { body: "" });
   const file = join(folder, "body");
   writeFileSync(file, raw);
   api.on("POST /v1/in/am", () => ({ status: 202, body: { ...receipt, accepted: 0, dead_lettered: 1 } }));

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { testFolder } from "@winnow/testkit/folder";
 import t, { type Test } from "tap";
 import { childEnvironment, runCli } from "./run-cli.ts";
 import { Running, type RunningOptions } from "./running.ts";
@@ -33,7 +34,7 @@ function readyOf(cwd: string): Ready {
 }
 
 await t.test("it says where it is, takes the alerts that its snippets send, and stops in order", async (t) => {
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   const running = await start(t, { cwd });
   const ready = readyOf(cwd);
   t.match(ready, { url: /^http:\/\/127\.0\.0\.1:\d+$/, pid: running.child.pid, version: /^\d+\.\d+\.\d+$/ });
@@ -62,7 +63,7 @@ await t.test("it says where it is, takes the alerts that its snippets send, and 
 });
 
 await t.test("a Ctrl-C that arrives twice is one, and still stops in order", async (t) => {
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   const running = await start(t, { cwd }, ["-o", "json"]);
   running.child.kill("SIGINT");
   await running.until("stderr", /SIGINT: stopping/);
@@ -72,13 +73,13 @@ await t.test("a Ctrl-C that arrives twice is one, and still stops in order", asy
 });
 
 await t.test("with -o json the ready line is data", async (t) => {
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   const running = await start(t, { cwd }, ["-o", "json"]);
   t.same(JSON.parse(running.stdout), readyOf(cwd));
 });
 
 await t.test("SIGHUP reads the configuration again, and an invalid one changes nothing", async (t) => {
-  const cwd = t.testdir({ "winnow.yaml": "version: 1\n" });
+  const cwd = testFolder(t, { "winnow.yaml": "version: 1\n" });
   const running = await start(t, { cwd });
   running.child.kill("SIGHUP");
   await running.until("stderr", /configuration read again/);
@@ -89,7 +90,7 @@ await t.test("SIGHUP reads the configuration again, and an invalid one changes n
 });
 
 await t.test("a configuration with errors is shown with a caret, exit 1, and no ready file", async (t) => {
-  const cwd = t.testdir({ "winnow.yaml": "version: 1\nlistn: 127.0.0.1:80\n", "ready.json": "{}" });
+  const cwd = testFolder(t, { "winnow.yaml": "version: 1\nlistn: 127.0.0.1:80\n", "ready.json": "{}" });
   const { code, stdout, stderr } = await runCli(flags, { cwd });
   t.same([code, stdout], [1, ""]);
   t.match(stderr, /winnow\.yaml:2:1: unknown key "listn"[^]*\n {4}\| \^\n {2}hint: did you mean "listen"\?\n$/);
@@ -102,14 +103,14 @@ await t.test("a port that is taken is said in a sentence", async (t) => {
   t.teardown(() => server.close());
   await once(server, "listening");
   const { port } = server.address() as { port: number };
-  const { code, stderr } = await runCli(["up", "--listen", `127.0.0.1:${port}`], { cwd: t.testdir({}) });
+  const { code, stderr } = await runCli(["up", "--listen", `127.0.0.1:${port}`], { cwd: testFolder(t) });
   t.equal(code, 1);
   t.match(stderr, /EADDRINUSE/);
   t.notMatch(stderr, /\n {4}at /, "no stack");
 });
 
 await t.test("a data directory serves one process", async (t) => {
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   await start(t, { cwd }, ["-o", "json"]);
   const { code, stderr } = await runCli(["up", "--listen", "127.0.0.1:0"], { cwd });
   t.equal(code, 1);
@@ -121,7 +122,7 @@ await t.test("the banner names the integrations of the configuration, and how th
   const sources =
     "sources:\n  prom-eu: { type: alertmanager, auth: { bearer: { env: AM_TOKEN } } }\n" +
     "  nag: { type: nagios, auth: { query: { env: NAGIOS_TOKEN } } }\n";
-  const cwd = t.testdir({ "winnow.yaml": `version: 1\n${sources}` });
+  const cwd = testFolder(t, { "winnow.yaml": `version: 1\n${sources}` });
   const env = { AM_TOKEN: "am-secret", NAGIOS_TOKEN: "nagios-secret" };
   const running = await start(t, { cwd, env });
   t.match(running.stdout, /\/v1\/in\/prom-eu" \\\n {4}-H "Authorization: Bearer \$AM_TOKEN"/);
@@ -134,7 +135,7 @@ await t.test("the banner names the integrations of the configuration, and how th
 });
 
 await t.test("the demo delivers to its fake", async (t) => {
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   const running = await start(t, { cwd }, ["--demo"]);
   const { url, token } = readyOf(cwd);
   const [ledger = ""] = /http:\S+__ledger/.exec(running.stdout) ?? [];
@@ -153,7 +154,7 @@ await t.test("the demo delivers to its fake", async (t) => {
 
 await t.test("through the launcher signals arrive, and the ready file has the pid of what serves", async (t) => {
   const launcher = fileURLToPath(new URL("../../bin/winnow.mjs", import.meta.url));
-  const cwd = t.testdir({});
+  const cwd = testFolder(t);
   const running = await start(t, { cwd, program: [process.execPath, launcher] }, ["-o", "json"]);
   process.kill(readyOf(cwd).pid, "SIGTERM");
   t.equal(await running.ended, 0);

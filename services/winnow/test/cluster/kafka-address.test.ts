@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { testFolder } from "@winnow/testkit/folder";
 import t from "tap";
 import { kafkaAddressOf } from "../../src/cluster/kafka-address.ts";
 
@@ -17,7 +18,7 @@ await t.test("brokers, prefix and copies are read from the address", async (t) =
 });
 
 await t.test("TLS and logins are read from the address", async (t) => {
-  const ca = join(t.testdir(), "ca.pem");
+  const ca = join(testFolder(t), "ca.pem");
   writeFileSync(ca, "certificate");
   t.match(kafkaAddressOf("kafkas://a:9092"), { ssl: true });
   t.match(kafkaAddressOf(`kafkas://a:9092?ca=${ca}`), { ssl: { ca: "certificate" } });
