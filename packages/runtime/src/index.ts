@@ -1,5 +1,6 @@
 export * from "./checkpoint-reporter.ts";
 export * from "./checkpointer.ts";
+export type * from "./delivery-dependencies.ts";
 export * from "./delivery-worker.ts";
 export * from "./log-bounds.ts";
 export * from "./marks.ts";
