@@ -91,6 +91,27 @@ export class Checkpointer {
     await Promise.race([saved, over]);
   }
 
+  /**
+   * Saves the commit that stands under its engine's version, though the stored checkpoint may be at the same position.
+   * Nothing is decided meanwhile. Rejects where it can't be saved, or not be told: then another claim has to find out.
+   */
+  async establish(meta: CommitMeta): Promise<void> {
+    await this.#running;
+    this.#meta = meta;
+    const { checkpoints, at, report } = this.#parts;
+    const base = this.#base ?? (await this.#findBase());
+    const changes = this.#collected;
+    const result =
+      base === null || base > meta.position
+        ? null
+        : await checkpoints.saveCheckpoint(at, { previous: base, meta, changes: this.#chunks(changes) });
+    if (result === null || "refused" in result)
+      throw new WinnowError("store_unavailable", "the checkpoint of a new engine version met another one");
+    this.#collected = new Map();
+    this.#base = meta.position;
+    report.saved(at, changes.size);
+  }
+
   /** The input log is needed from here on; 0 when that cannot be told now. */
   async trimBelow(): Promise<number> {
     const { checkpoints, at, report } = this.#parts;

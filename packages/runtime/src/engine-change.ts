@@ -26,6 +26,17 @@ export async function startingEngine(
   return stored;
 }
 
+/** The engine that decided where nothing is stored that names one. */
+const firstEngineVersion = 1;
+
+/**
+ * True when nobody can go on before what `engine` decides with an older one: the window store may lose its commit, and
+ * then the stored checkpoint tells who decides; without one the first engine may.
+ */
+export function namesEngine(checkpoint: CommitMeta | null, engine: number): boolean {
+  return (checkpoint?.engine_version ?? firstEngineVersion) >= engine;
+}
+
 async function engineRecordWaits(
   log: EventLog,
   { topic, partition }: { readonly topic: Topic; readonly partition: number },

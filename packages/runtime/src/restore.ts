@@ -46,7 +46,8 @@ export async function* scanStates(
 
 /**
  * Claims a partition. A window store that is behind the stored checkpoint, holds nothing, or holds states of another log
- * (it was emptied, or an older copy was put back) is brought to the checkpoint first, in one fenced commit.
+ * or of an engine before the checkpoint's (it was emptied, or an older copy was put back) is brought to the checkpoint
+ * first, in one fenced commit.
  * Rejects with the permanent errors of `checkClaim` when the checkpoint does not fit the log.
  */
 export async function claimRestored(
@@ -81,7 +82,9 @@ function plain({ meta, deadlines }: Claim): Claim & { readonly handedOver: boole
 }
 
 function isOlder(meta: CommitMeta | null, checkpoint: CommitMeta): boolean {
-  return meta === null || meta.position < checkpoint.position || meta.log_id !== checkpoint.log_id;
+  if (meta === null || meta.log_id !== checkpoint.log_id) return true;
+  // Where a newer engine has decided since, an older one's commit is of a copy that was put back, wherever it stands.
+  return meta.position < checkpoint.position || meta.engine_version < checkpoint.engine_version;
 }
 
 /** Replaces the partition's states by the checkpoint's: what it does not have is deleted, and the position moves with it. */

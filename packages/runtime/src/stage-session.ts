@@ -11,7 +11,7 @@ import {
 } from "@winnow/core";
 import type { CommitMeta, CommitResult, Refusal, StoredRecord } from "@winnow/ports";
 import type { Checkpointer } from "./checkpointer.ts";
-import { startingEngine, tooOld } from "./engine-change.ts";
+import { namesEngine, startingEngine, tooOld } from "./engine-change.ts";
 import { boundsOf } from "./log-bounds.ts";
 import { LogClock } from "./log-clock.ts";
 import { Marks } from "./marks.ts";
@@ -128,6 +128,7 @@ export class StageSession<Item> implements PartitionSession {
     const checkpointer = checkpointerOf({ at: place, token, signal, claim }, deps);
     const session = new StageSession(opened, meta, { cache, publisher, checkpointer, rules }, deps);
     if (claim.handedOver) await session.#takeOver();
+    if (engine === engineVersion && !namesEngine(claim.checkpoint, engine)) await session.#establishEngine();
     if (stage.id === "A") await session.tick();
     return session;
   }
@@ -189,6 +190,11 @@ export class StageSession<Item> implements PartitionSession {
   async #takeOver(): Promise<void> {
     const result = await this.#recommit(this.#meta());
     if ("refused" in result) throw new ClaimLost(result);
+  }
+
+  /** Before anything is decided by a new engine: an emptied window store would else let an older one decide it again. */
+  async #establishEngine(): Promise<void> {
+    await this.#checkpointer?.establish(this.#meta());
   }
 
   /** Says something else of the commit that stands. */
@@ -349,18 +355,16 @@ export class StageSession<Item> implements PartitionSession {
     this.#generation = generation;
   }
 
-  /** A new engine decides only from its engine record on; an old one commits right behind it, and decides no more. */
+  /** A new engine decides from its engine record on, an old one no more: both commit and checkpoint right behind it. */
   async #meetEngine(value: LogValue, offset: number): Promise<void> {
     if (value.kind !== "engine") throw tooOld(`records of engine version ${this.#engine} wait to be finished by it`);
-    if (value.version <= engineVersion) {
-      this.#engine = Math.max(this.#engine, value.version);
-      return;
-    }
+    if (value.version <= this.#engine) return;
     this.#engine = value.version;
     this.#position = offset + 1;
     this.#unsaved = true;
     const result = await this.commit();
     if ("refused" in result) throw new ClaimLost(result);
+    if (value.version <= engineVersion) return this.#establishEngine();
     await this.#checkpointer?.finish();
     // Older engines decide nothing behind the record, however far they had come.
     await this.#markHandedOver();

@@ -1,6 +1,7 @@
 import type { RulesRecord } from "@winnow/contracts";
 import { engineVersion } from "@winnow/core";
-import t from "tap";
+import t, { type Test } from "tap";
+import { namesEngine } from "../src/engine-change.ts";
 import { StageWorld } from "./stage-world.ts";
 
 const older = engineVersion - 1;
@@ -17,8 +18,8 @@ const kindsIn = ({ records }: StageWorld): string[] => records.map(({ value }) =
 const rules = (generation: number): RulesRecord => ({ kind: "rules", at_ms: 0, generation, digest: "d" });
 
 /** One that has committed two records, in good order or not. */
-async function worldOf(how: { readonly handedOver: boolean }): Promise<StageWorld> {
-  const world = new StageWorld("B");
+async function worldOf(how: { readonly handedOver: boolean; readonly checkpoints?: boolean }): Promise<StageWorld> {
+  const world = new StageWorld("B", 0, how.checkpoints);
   await world.append(rules(0), rules(0));
   const session = await world.open();
   await world.processAll(session);
@@ -106,3 +107,99 @@ await t.test("no time passes with an engine record", async (t) => {
   await world.until(session.commit());
   t.match(world.meta, { position: 3, clock_ms: before });
 });
+
+const state = { key: "b:x", value: "1", deadline_ms: null, changed_at: 1 };
+
+/** An older engine's checkpoint lies at its commit, or before it, where the state had another value. */
+async function withCheckpoint(
+  how: { readonly handedOver: boolean } = { handedOver: true },
+  position = 2,
+): Promise<StageWorld> {
+  const world = await worldOf({ ...how, checkpoints: true });
+  const meta = { ...world.meta, engine_version: older };
+  world.tables.claim(world.at, "older");
+  world.tables.commit(world.at, "older", 2, { meta, changes: [state] });
+  const before = { ...state, value: "0", changed_at: 0 };
+  const { handed_over: _, ...rest } = meta;
+  world.checkpointTables.forget(world.at);
+  world.checkpointTables.save(world.at, {
+    previous: 0,
+    meta: { ...rest, position },
+    changes: [position === 2 ? state : before],
+  });
+  return world;
+}
+
+/** Whoever comes after the window store was emptied is of the new engine, at this position, and knows the state. */
+async function goesOnAfterLoss(t: Test, world: StageWorld, position: number): Promise<void> {
+  t.match(world.checkpointTables.stored(world.at)?.meta, { position, engine_version: engineVersion });
+  const { length } = world.records;
+  world.tables.restore(null);
+  const session = await world.open();
+  t.match(world.meta, { position, engine_version: engineVersion });
+  t.match(world.tables.rows(world.at).get(state.key), { value: "1" });
+  t.equal(world.records.length, length, "no engine record is needed");
+  await world.processAll(session);
+}
+
+await t.test(
+  "before a new engine decides anything the checkpoint is of it, and an emptied store stays its",
+  async (t) => {
+    for (const position of [2, 1]) {
+      const world = await withCheckpoint({ handedOver: true }, position);
+      await world.append(rules(0));
+      const session = await world.open();
+      t.match(world.checkpointTables.stored(world.at)?.meta, { position: 2 }, "none is decided yet");
+      await world.processAll(session);
+      await goesOnAfterLoss(t, world, 2);
+    }
+  },
+);
+
+await t.test("behind its engine record too", async (t) => {
+  const world = await withCheckpoint({ handedOver: false });
+  await world.append({ kind: "engine", at_ms: 0, version: engineVersion }, rules(0));
+  const session = await world.open();
+  await world.processAll(session);
+  await goesOnAfterLoss(t, world, 3);
+});
+
+await t.test(
+  "while the checkpoint can't be saved a new engine decides nothing, however often it starts over",
+  async (t) => {
+    const world = await withCheckpoint();
+    world.operations.plan = { next: ({ name }) => (name === "checkpoints.save" ? "fails" : null) };
+    for (const nth of ["first", "second"]) await t.rejects(world.open(), { code: "store_unavailable" }, nth);
+    world.operations.plan = { next: ({ name }) => (name === "checkpoints.save" ? "done_reply_lost" : null) };
+    await t.rejects(world.open(), { code: "store_unknown" });
+    world.operations.plan = { next: () => null };
+    await world.open();
+    await goesOnAfterLoss(t, world, 2);
+  },
+);
+
+await t.test(
+  "a copy of what an older engine handed over, put back while a newer one decides, is not taken",
+  async (t) => {
+    const world = await withCheckpoint();
+    const copy = world.tables.snapshot();
+    await world.open();
+    world.tables.restore(copy);
+    t.match(world.meta, { engine_version: older, handed_over: true });
+    await world.open();
+    t.match(world.meta, { position: 2, engine_version: engineVersion });
+
+    const meta = { ...world.meta, engine_version: newer };
+    world.checkpointTables.save(world.at, { previous: 2, meta, changes: [] });
+    t.match(world.meta, { engine_version: engineVersion });
+    await t.rejects(world.open(), { code: "engine_too_old" });
+  },
+);
+
+await t.test(
+  "without a checkpoint the first engine may begin anew, so a later one saves it before it decides",
+  async (t) => {
+    t.equal(namesEngine(null, 1), true);
+    t.equal(namesEngine(null, 2), false);
+  },
+);

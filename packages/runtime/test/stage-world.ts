@@ -2,7 +2,9 @@ import type { LogValue } from "@winnow/contracts";
 import { type CompiledRuleSet, correlateStage, dedupStage, type Stage } from "@winnow/core";
 import type { CommitMeta, StagePartition, StoredRecord } from "@winnow/ports";
 import {
+  CheckpointTables,
   FaultCounts,
+  FaultyCheckpointStore,
   FaultyEventLog,
   FaultyWindowStore,
   LogDisk,
@@ -23,19 +25,23 @@ export class StageWorld {
   readonly time = new VirtualTime(1_000_000);
   readonly disk = new LogDisk(1);
   readonly tables = new WindowTables();
+  readonly checkpointTables = new CheckpointTables();
+  readonly operations = new Operations(this.time, new Random(1), new FaultCounts());
   readonly at: StagePartition & { readonly stage: "A" | "B" };
   /** What receivers report unshipped, ms. */
   unshippedMs = 0;
   readonly #process: VirtualProcess;
-  readonly #operations = new Operations(this.time, new Random(1), new FaultCounts());
   readonly #log: FaultyEventLog;
   #tokens = 0;
 
+  readonly #keepsCheckpoints: boolean;
+
   /** `skewMs`: how far the owner's clock runs ahead of the log's. */
-  constructor(stage: "A" | "B", skewMs = 0) {
+  constructor(stage: "A" | "B", skewMs = 0, keepsCheckpoints = false) {
+    this.#keepsCheckpoints = keepsCheckpoints;
     this.at = { stage, partition: 0 };
     this.#process = new VirtualProcess("correlator", this.time, skewMs);
-    this.#log = new FaultyEventLog(this.disk, this.#process, this.#operations, { definite: true });
+    this.#log = new FaultyEventLog(this.disk, this.#process, this.operations, { definite: true });
   }
 
   open(): Promise<StageSession<unknown>> {
@@ -43,7 +49,8 @@ export class StageWorld {
   }
 
   async #open<Item>(stage: Stage<Item>): Promise<StageSession<unknown>> {
-    const windows = new FaultyWindowStore(this.tables, this.#process, this.#operations, 1);
+    const windows = new FaultyWindowStore(this.tables, this.#process, this.operations, 1);
+    const checkpoints = new FaultyCheckpointStore(this.checkpointTables, this.#process, this.operations);
     const token = `token-${this.#tokens++}`;
     const opening = StageSession.open(
       stage,
@@ -56,6 +63,7 @@ export class StageWorld {
         rules: { initial: noRules, get: () => Promise.reject(new Error("no rules are put in force")) },
         facts: { readySince: () => 0, delivered: () => ({}), unshippedMs: () => this.unshippedMs },
         cacheMax: 10,
+        ...(this.#keepsCheckpoints ? { checkpoints } : {}),
       },
     );
     return (await this.until(opening)) as StageSession<unknown>;

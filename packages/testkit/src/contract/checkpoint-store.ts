@@ -109,6 +109,18 @@ const single: readonly Case[] = [
     },
   ],
   [
+    "a checkpoint takes the place of one at the same position: another engine is to go on from there",
+    async (t, place) => {
+      const store = await place.connect();
+      for (const position of [0, 5]) {
+        await save(store, 0, position, []);
+        const meta = { ...metaAt(position), engine_version: metaAt(position).engine_version + 1 };
+        t.strictSame(await store.saveCheckpoint(at, { previous: position, meta, changes: [] }), saved);
+        t.strictSame(await load(store), { meta, rows: [] });
+      }
+    },
+  ],
+  [
     "of several changes of a key the last one counts, in one chunk and over chunks",
     async (t, place) => {
       const store = await place.connect();
