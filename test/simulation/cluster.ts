@@ -358,6 +358,8 @@ export class Cluster {
             this.#trouble(process, error);
           },
           progress: () => {},
+          well: () => {},
+          untrimmed: () => {},
         },
       },
     );

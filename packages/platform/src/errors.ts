@@ -9,6 +9,11 @@ export const errorCodes = {
   log_full: { retry: "retryable", means: "The log's disk is full or below the free-space floor" },
   log_write_failed: { retry: "retryable", means: "Writing or syncing the log failed; nothing of the append is served" },
   log_unknown: { retry: "unknown", means: "The log may or may not have taken the append" },
+  log_refused: {
+    retry: "retryable",
+    means:
+      "The log's servers refuse, for a right or a login that is missing: grant it there (the message says which), and Winnow goes on by itself",
+  },
   log_record_too_large: { retry: "permanent", means: "A record is larger than the log takes" },
   log_read_failed: { retry: "retryable", means: "Reading the log's files failed" },
   log_closed: { retry: "permanent", means: "The log is closed" },

@@ -59,15 +59,16 @@ export interface EventLog {
    * Resolves with the offset of the first record.
    * Rejects with WinnowError `log_full`, `log_write_failed` (nothing of it is served, unless the process dies before
    * the disk takes any write again: then it may be, once), `log_record_too_large` or `log_closed`; adapters over a
-   * network may reject with `log_unknown`: it may or may not have been written. A failed append takes those called
-   * behind it down too, until its caller has run.
+   * network may reject with `log_unknown`: it may or may not have been written, or with `log_refused`: it was not, and
+   * will not be before somebody changes a right or a login there. A failed append takes those called behind it down too,
+   * until its caller has run.
    */
   append(topic: Topic, partition: number, records: readonly AppendRecord[]): Promise<number>;
   /**
    * Reads durable records from `offset` on, in order, about `maxBytes` at most but at least one when there is any.
    * Empty when `offset` is the end. Rejects with `log_offset_trimmed` below the start and `log_offset_beyond_end`
-   * above the end: neither is ever repaired silently. Rejects with `log_corrupt` at a damaged record and with
-   * `log_read_failed` when the disk refuses.
+   * above the end: neither is ever repaired silently. Rejects with `log_corrupt` at a damaged record, with
+   * `log_read_failed` when the disk refuses, and over a network with `log_refused`.
    */
   read(topic: Topic, partition: number, offset: number, maxBytes: number): Promise<readonly StoredRecord[]>;
   /** Resolves true once there is a durable record at `offset`, false when the signal is aborted. Never rejects. */

@@ -6,6 +6,8 @@ export interface MembershipHandlers {
   readonly onAssigned: (partitions: readonly number[]) => void;
   /** These are ours no more; resolves once they are let go of. A next owner waits for that, but not for ever. */
   readonly onRevoked: (partitions: readonly number[]) => Promise<void>;
+  /** The group's servers refuse us, as long as nobody changes a right or a login there; null when they do no more. */
+  readonly onRefused?: (error: Error | null) => void;
 }
 
 export interface Membership {

@@ -1,14 +1,19 @@
 import type { Topic } from "@winnow/contracts";
 import { type ErrorCode, hasCode, WinnowError } from "@winnow/platform";
 import type { Clock, CommitResult, EventLog, Ids, Refusal, StoredRecord } from "@winnow/ports";
+import { isLasting } from "./lasting.ts";
 import { boundsOf } from "./log-bounds.ts";
 
 /** What a loop tells about itself. */
 export interface LoopReporter {
   /** The partition stopped and needs a person. */
   alarm(error: WinnowError): void;
-  /** Something failed and is tried again. */
+  /** Something failed and is tried again; see `isLasting` for what needs a person nevertheless. */
   trouble(error: unknown): void;
+  /** Everything that was decided is committed, or stands as it was. */
+  well(): void;
+  /** Records that are done with could not be removed from the log; it is tried again. */
+  untrimmed(error: unknown): void;
   /** Progress: `position` is the next record to read, `end` the log's end when last seen. */
   progress(position: number, end: number): void;
 }
@@ -93,6 +98,8 @@ const waitIsOver = "the wait is over";
 const stopMs = 5_000;
 const retryMsMin = 50;
 const retryMsMax = 2_000;
+/** Pause where only a person can mend it; ms. */
+const lastingMs = 5_000;
 /** Crashes behind one commit before the partition stops. */
 const crashesMax = 3;
 
@@ -126,12 +133,12 @@ export class PartitionLoop {
       const started = this.#deps.clock.monotonic();
       const failure = await this.#attempt(signal);
       if (failure === "stopped" || failure === "fenced") return { end: failure };
-      if (failure instanceof WinnowError && failure.retry === "permanent") {
+      if (failure instanceof WinnowError && failure.retry === "permanent" && !isLasting(failure)) {
         this.#deps.report.alarm(failure);
         return { end: "alarm", error: failure };
       }
       if (this.#deps.clock.monotonic() - started > retryMsMax) pause = retryMsMin;
-      await this.#deps.clock.sleep(pause, signal);
+      await this.#deps.clock.sleep(isLasting(failure) ? lastingMs : pause, signal);
       pause = Math.min(pause * 2, retryMsMax);
     }
     return { end: "stopped" };
@@ -155,7 +162,8 @@ export class PartitionLoop {
       this.#deps.report.trouble(error);
       // Records went away below a checkpoint that was saved beside this session: a claim finds it, or raises the alarm.
       const isOvertaken = session !== null && hasCode(error, "log_offset_trimmed");
-      if (error instanceof WinnowError && !isOvertaken) return error.retry === "permanent" ? error : "again";
+      if (error instanceof WinnowError && !isOvertaken)
+        return error.retry === "permanent" || isLasting(error) ? error : "again";
       return this.#crashed(session?.committed ?? -1, error) ?? "again";
     } finally {
       signal.removeEventListener("abort", hurry);
@@ -209,6 +217,7 @@ export class PartitionLoop {
       if ("refused" in result) return afterRefusal(result.refused);
       pace.verified = this.#deps.clock.monotonic();
     }
+    this.#deps.report.well();
     pace.committed = this.#deps.clock.monotonic();
     pace.events = 0;
     await this.#trim(session);
@@ -223,6 +232,7 @@ export class PartitionLoop {
     await this.#deps.log.trim(this.#topic, this.#partition, below).catch((error: unknown) => {
       // What could not be removed now can be later; deciding goes on.
       if (!(error instanceof WinnowError) || error.retry === "permanent") throw error;
+      this.#deps.report.untrimmed(error);
     });
   }
 
@@ -235,6 +245,7 @@ export class PartitionLoop {
       pace.verified = monotonic;
       const refused = await session.verify();
       if (refused !== null) return afterRefusal(refused);
+      this.#deps.report.well();
     }
     const deadline = session.nextDeadline();
     const untilTick = pace.ticked + settings.tickMs - monotonic;

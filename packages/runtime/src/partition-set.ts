@@ -1,6 +1,7 @@
 import type { StageId, Topic } from "@winnow/contracts";
 import { type Logger, WinnowError } from "@winnow/platform";
 import type { Clock, EventLog, Ids, JoinStage, Membership } from "@winnow/ports";
+import { isLasting } from "./lasting.ts";
 import {
   defaultLoopSettings,
   type LoopDependencies,
@@ -11,10 +12,11 @@ import {
 
 export interface PartitionHealth {
   readonly stage: StageId;
-  readonly partition: number;
+  /** null for the stage's group: it lets this process have none while its servers refuse. */
+  readonly partition: number | null;
   /** Next record to read, as last seen. */
   readonly position: number;
-  /** Set when the partition stopped and needs a person. */
+  /** Set when a person is needed: the partition stopped, or waits and goes on by itself once that is mended. */
   readonly alarm: WinnowError | null;
 }
 
@@ -48,6 +50,7 @@ export class PartitionSet {
   readonly #options: PartitionSetOptions;
   readonly #runs = new Map<number, Run>();
   #membership: Membership | null = null;
+  #refused: WinnowError | null = null;
   #isStopping = false;
 
   constructor(options: PartitionSetOptions) {
@@ -67,6 +70,9 @@ export class PartitionSet {
       onRevoked: async (partitions) => {
         await Promise.all(partitions.map((partition) => this.#letGo(partition)));
       },
+      onRefused: (error) => {
+        this.#refused = error instanceof WinnowError ? error : null;
+      },
     });
   }
 
@@ -77,10 +83,14 @@ export class PartitionSet {
     await Promise.all([this.#membership?.close(), ...[...this.#runs.values()].map(({ ended }) => ended)]);
   }
 
-  /** Of the partitions that run here, and of those that an alarm stopped here. */
+  /** Of the partitions that run here, and of those that an alarm stopped here; of the group while it is refused. */
   health(): PartitionHealth[] {
+    const { stage } = this.#options;
     const byPartition = [...this.#runs].toSorted(([left], [right]) => left - right);
-    return byPartition.map(([partition, { health }]) => ({ stage: this.#options.stage, partition, ...health }));
+    const running = byPartition.map(([partition, { health }]) => ({ stage, partition, ...health }));
+    return this.#refused === null
+      ? running
+      : [{ stage, partition: null, position: 0, alarm: this.#refused }, ...running];
   }
 
   #begin(partition: number): void {
@@ -120,6 +130,12 @@ export class PartitionSet {
     const { stage, log, clock, ids, logger, settings } = this.#options;
     const place = { stage, partition };
     const told = { what: "", at: 0 };
+    let untrimmedAt = Number.NEGATIVE_INFINITY;
+    const isToldNow = (what: string): boolean => {
+      if (what === told.what && clock.monotonic() - told.at < sameTroubleMs) return true;
+      Object.assign(told, { what, at: clock.monotonic() });
+      return false;
+    };
     return {
       log,
       clock,
@@ -131,10 +147,25 @@ export class PartitionSet {
           logger.error("a partition stopped and needs a person", { ...place, error });
         },
         trouble: (error) => {
+          if (isLasting(error)) {
+            if (health.alarm?.code !== error.code)
+              logger.error("a partition waits: it needs a person, and then goes on by itself", { ...place, error });
+            health.alarm = error;
+            return;
+          }
           const what = error instanceof WinnowError ? error.code : String(error);
-          if (what === told.what && clock.monotonic() - told.at < sameTroubleMs) return;
-          Object.assign(told, { what, at: clock.monotonic() });
-          logger.warn("a partition starts over", { ...place, error });
+          if (!isToldNow(what)) logger.warn("a partition starts over", { ...place, error });
+        },
+        well: () => {
+          if (health.alarm === null) return;
+          health.alarm = null;
+          logger.info("a partition goes on", place);
+        },
+        untrimmed: (error) => {
+          const now = clock.monotonic();
+          if (now - untrimmedAt < sameTroubleMs) return;
+          untrimmedAt = now;
+          logger.warn("records that are done with could not be removed from the log; tried again", { ...place, error });
         },
         progress: (position) => {
           if (position > health.position) told.what = "";

@@ -1,6 +1,7 @@
 import type { OutputBody, OutputId, OutputItem, StageId, Topic } from "@winnow/contracts";
-import { WinnowError } from "@winnow/platform";
+import { hasCode, WinnowError } from "@winnow/platform";
 import type { AppendRecord, Clock, EventLog } from "@winnow/ports";
+import { isLasting } from "./lasting.ts";
 
 /** Largest record that outputs are gathered into, UTF-16 units of JSON. */
 const recordTextMax = 512 * 1024;
@@ -17,12 +18,15 @@ interface Lane {
   readonly topic: Topic;
   readonly partition: number;
   readonly waiting: Pending[];
+  /** Outputs that go one by one, since the log found them too large together. */
+  alone: number;
   sending: Promise<void> | null;
 }
 
 /**
  * Publishes a stage partition's outputs: in order, one append in flight per destination partition, chained by id.
- * A failed append is tried again with the same bytes; nothing ever overtakes it.
+ * A failed append is tried again with the same bytes; nothing ever overtakes it. What no waiting mends, such as a right
+ * that was taken away, is thrown by `drain`: the session ends, and its outputs are made again by the next one.
  */
 export class Publisher {
   readonly #log: EventLog;
@@ -71,7 +75,7 @@ export class Publisher {
   #lane(name: string, to: { topic: Topic; partition: number }): Lane {
     let lane = this.#lanes.get(name);
     if (lane === undefined) {
-      lane = { ...to, waiting: [], sending: null };
+      lane = { ...to, waiting: [], alone: 0, sending: null };
       this.#lanes.set(name, lane);
     }
     return lane;
@@ -81,7 +85,7 @@ export class Publisher {
     // One turn later, so that a record's outputs travel together.
     await Promise.resolve();
     try {
-      while (lane.waiting.length > 0 && this.#failure === null) await this.#append(lane, this.#take(lane));
+      while (lane.waiting.length > 0 && this.#failure === null) await this.#append(lane);
     } catch (error) {
       this.#failure ??= error instanceof Error ? error : new Error(String(error));
     } finally {
@@ -89,15 +93,18 @@ export class Publisher {
     }
   }
 
-  #take(lane: Lane): AppendRecord {
+  #next({ waiting, alone }: Lane): readonly Pending[] {
     const taken: Pending[] = [];
     let size = 0;
-    for (const pending of lane.waiting) {
-      if (taken.length > 0 && size + pending.text.length > recordTextMax) break;
+    for (const pending of waiting) {
+      if (taken.length > 0 && (alone > 0 || size + pending.text.length > recordTextMax)) break;
       taken.push(pending);
       size += pending.text.length;
     }
-    lane.waiting.splice(0, taken.length);
+    return taken;
+  }
+
+  #record(taken: readonly Pending[]): AppendRecord {
     const at = taken.at(-1)?.at ?? 0;
     const head = { kind: "outputs" as const, ...this.#from, at_ms: at };
     const items = taken.map((pending) => pending.item);
@@ -105,14 +112,22 @@ export class Publisher {
     return { value: { ...head, items }, text, events: 0 };
   }
 
-  async #append(lane: Lane, record: AppendRecord): Promise<void> {
+  async #append(lane: Lane): Promise<void> {
+    const taken = this.#next(lane);
+    const record = this.#record(taken);
     for (let pause = retryMsMin; ; pause = Math.min(pause * 2, retryMsMax)) {
       if (this.#signal.aborted) throw new WinnowError("store_unavailable", "stopped while outputs were waiting");
       try {
         await this.#log.append(lane.topic, lane.partition, [record]);
+        lane.waiting.splice(0, taken.length);
+        lane.alone = Math.max(0, lane.alone - taken.length);
         return;
       } catch (error) {
-        if (!(error instanceof WinnowError) || error.retry === "permanent") throw error;
+        if (hasCode(error, "log_record_too_large") && taken.length > 1) {
+          lane.alone = taken.length;
+          return;
+        }
+        if (!(error instanceof WinnowError) || error.retry === "permanent" || isLasting(error)) throw error;
         await this.#clock.sleep(pause, this.#signal);
       }
     }

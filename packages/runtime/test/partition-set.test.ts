@@ -15,6 +15,8 @@ class World {
   group: MembershipHandlers | null = null;
   /** Whose store does not answer. */
   readonly silent = new Set<number>();
+  /** Whose outputs the log's servers refuse. */
+  readonly refused = new Set<number>();
   readonly #log: string[] = [];
   #tokens = 0;
 
@@ -54,6 +56,7 @@ class World {
       prefetch: async () => {},
       dirty: () => true,
       commit: async () => {
+        if (this.refused.has(partition)) throw new WinnowError("log_refused", "Kafka refuses to write to transitions");
         this.told.push(`commit ${partition}`);
         return { committed: true };
       },
@@ -76,7 +79,11 @@ class World {
     return this.#log.filter((line) => line.includes('"level":"warn"'));
   }
 
-  get running(): number[] {
+  get errors(): string[] {
+    return this.#log.filter((line) => line.includes('"level":"error"'));
+  }
+
+  get running(): (number | null)[] {
     return this.set.health().map(({ partition }) => partition);
   }
 }
@@ -187,4 +194,37 @@ await t.test("a store that does not answer is told of once a minute, and waited 
     world.set.health().map(({ alarm }) => alarm),
     [null, null, null, null],
   );
+});
+
+await t.test(
+  "a refusal that lasts is an alarm with its place, and the partition goes on when it is over",
+  async (t) => {
+    const world = new World(false);
+    world.refused.add(2);
+    world.set.start();
+    await world.pass(30_000);
+    const alarms = () => world.set.health().map(({ alarm }) => alarm?.code ?? null);
+    t.same(alarms(), [null, null, "log_refused", null]);
+    t.equal(world.errors.length, 1, "told once");
+    t.match(world.errors[0], /"partition":2/);
+    const opened = world.told.filter((line) => line === "open 2").length;
+    t.ok(opened > 2 && opened < 10, `tried again ${opened} times, not in haste`);
+    for (let at = 0; at < 60; at += 1) {
+      await world.pass(100);
+      t.same(alarms()[2], "log_refused", "it does not flicker meanwhile");
+    }
+    world.refused.clear();
+    await world.pass(6_000);
+    t.same(alarms(), [null, null, null, null]);
+    t.ok(world.told.includes("commit 2"));
+  },
+);
+
+await t.test("a group that refuses us is an alarm though no partition is here", async (t) => {
+  const world = new World(true);
+  world.set.start();
+  world.group?.onRefused?.(new WinnowError("log_refused", "Kafka refuses to let us into the group"));
+  t.match(world.set.health(), [{ stage: "A", partition: null, alarm: { code: "log_refused" } }]);
+  world.group?.onRefused?.(null);
+  t.same(world.set.health(), []);
 });

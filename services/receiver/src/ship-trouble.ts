@@ -1,4 +1,4 @@
-import { type Logger, WinnowError } from "@winnow/platform";
+import { hasCode, type Logger, WinnowError } from "@winnow/platform";
 import type { Clock } from "@winnow/ports";
 
 const pauseMsMin = 50;
@@ -47,7 +47,7 @@ export class ShipTrouble {
   }
 }
 
-/** True for a failure that no waiting mends, such as a record beyond the shared log's limit. */
+/** True for a failure that no waiting mends, such as a record beyond the shared log's limit, or a right taken away. */
 function mayLastForEver(error: unknown): boolean {
-  return !(error instanceof WinnowError) || error.retry === "permanent";
+  return !(error instanceof WinnowError) || error.retry === "permanent" || hasCode(error, "log_refused");
 }

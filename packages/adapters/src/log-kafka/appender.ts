@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { assert, hasCode, WinnowError } from "@winnow/platform";
 import type { AppendRecord, Clock } from "@winnow/ports";
 import type { Cluster, Place } from "./cluster.ts";
-import { accept, code, isRefusal, KafkaRefusal, LinkFailure, textOf } from "./failures.ts";
+import { accept, code, isRefusal, KafkaRefusal, LinkFailure, lastingRefusal, textOf } from "./failures.ts";
 import { Lane } from "./lane.ts";
 import type { Link } from "./link.ts";
 import { latest, listOffset } from "./list-offset.ts";
@@ -18,7 +18,7 @@ export interface AppenderOptions {
   readonly appendMs: number;
   readonly pendingBytesMax: number;
   readonly groupBytesMax: number;
-  /** Largest value of one record. */
+  /** Largest value of one record when the topic was last asked; the broker judges each, since the limit may be raised. */
   readonly recordBytesMax: number;
   readonly counts: AppendCounts;
   /** Records are durable below this offset. */
@@ -62,8 +62,8 @@ function sizeOf(records: readonly EncodedRecord[]): number {
 /** A producer's numbering is not as the broker remembers it: nothing was written, and a new producer begins at 0. */
 const sequenceCodes = [code.outOfOrderSequence, code.unknownProducer, code.invalidProducerEpoch];
 
-/** The leader has it, but its replicas may not. */
-const halfDoneCodes = [code.notEnoughReplicasAfterAppend, code.requestTimedOut];
+/** The leader has it, but its replicas may not; or it fell over it. */
+const halfDoneCodes = [code.notEnoughReplicasAfterAppend, code.requestTimedOut, code.unknown];
 
 /**
  * Appends to one partition: a queue, one produce under way. A try that found no answer is repeated with the same
@@ -118,13 +118,7 @@ export class Appender {
     assert(Number.isSafeInteger(record.events) && record.events >= 0, "events is a count");
     const { value } = record;
     const receivedMs = value.kind === "events" ? value.received_ms : null;
-    const encoded = encodeRecord(record.text ?? JSON.stringify(value), { events: record.events, receivedMs });
-    const bytes = encoded.value.length;
-    if (bytes > this.#options.recordBytesMax) {
-      this.#options.counts.refusedTooLarge += 1;
-      throw tooLarge(bytes, this.#options.recordBytesMax);
-    }
-    return encoded;
+    return encodeRecord(record.text ?? JSON.stringify(value), { events: record.events, receivedMs });
   }
 
   async #run(): Promise<void> {
@@ -264,12 +258,14 @@ export class Appender {
   }
 
   #failure(error: unknown, maybeDone: boolean, size: { readonly count: number; readonly bytes: number }): WinnowError {
-    if (error instanceof WinnowError) return error;
-    const { topic, partition, counts, recordBytesMax } = this.#options;
+    const { topic, partition, counts } = this.#options;
     if (isRefusal(error, code.messageTooLarge, code.recordListTooLarge)) {
       if (size.count === 1) counts.refusedTooLarge += 1;
-      return tooLarge(size.bytes, Math.min(size.bytes - 1, recordBytesMax), error);
+      return tooLarge(size.bytes, { topic, partition }, error);
     }
+    const refusal = maybeDone ? null : lastingRefusal(error, `to write to ${topic}`, { topic, partition });
+    if (refusal !== null) return refusal;
+    if (error instanceof WinnowError) return error;
     const text = `${topic} partition ${partition}: ${textOf(error)}`;
     const about = { cause: error, fields: { topic, partition } };
     return maybeDone
@@ -299,9 +295,9 @@ async function newProducer(link: Link): Promise<ProducerId> {
   return { id: made.producerId, epoch: made.producerEpoch, next: 0 };
 }
 
-function tooLarge(bytes: number, bytesMax: number, cause?: unknown): WinnowError {
-  const message = `a record of ${bytes} bytes is too large`;
-  return new WinnowError("log_record_too_large", message, { cause, fields: { bytes, bytes_max: bytesMax } });
+function tooLarge(bytes: number, { topic, partition }: { topic: string; partition: number }, cause: unknown) {
+  const message = `a record of ${bytes} bytes is too large for ${topic}: raise its max.message.bytes, or run \`winnow migrate\``;
+  return new WinnowError("log_record_too_large", message, { cause, fields: { topic, partition, bytes } });
 }
 
 function isTooLarge(error: unknown): boolean {

@@ -1,7 +1,9 @@
 import { createRequire } from "node:module";
+import { type ErrorFields, hasCode, WinnowError } from "@winnow/platform";
 
 /** Error codes of the protocol that something here depends on: https://kafka.apache.org/protocol#protocol_error_codes */
 export const code = {
+  unknown: -1,
   none: 0,
   offsetOutOfRange: 1,
   corruptMessage: 2,
@@ -103,6 +105,34 @@ export function isPassing(error: unknown): boolean {
 
 export function isRefusal(error: unknown, ...codes: readonly number[]): error is KafkaRefusal {
   return error instanceof KafkaRefusal && codes.includes(error.code);
+}
+
+/** Answers that say something of this one request. */
+const ownCodes: ReadonlySet<number> = new Set([
+  code.unknown,
+  code.offsetOutOfRange,
+  code.messageTooLarge,
+  code.recordListTooLarge,
+]);
+
+/** What to change where the broker refuses. */
+const fixes: Readonly<Record<number, string>> = {
+  [code.topicAuthorizationFailed]:
+    "allow Winnow's user to Describe, Read and Write the topic, and to Delete its records",
+  [code.clusterAuthorizationFailed]: "allow Winnow's user IdempotentWrite on the cluster, or Write on the topic",
+  [code.groupAuthorizationFailed]: "allow Winnow's user to Read the group",
+};
+
+/**
+ * A definite refusal that lasts until somebody changes rights or logins, as an error that says what to change; null for
+ * any other failure. What was asked for was not done.
+ */
+export function lastingRefusal(error: unknown, where: string, fields: ErrorFields): WinnowError | null {
+  const isRefused = error instanceof KafkaRefusal && !error.passes && !ownCodes.has(error.code);
+  if (!isRefused && !hasCode(error, "store_unsuitable")) return null;
+  const fix = error instanceof KafkaRefusal ? fixes[error.code] : undefined;
+  const message = `Kafka refuses ${where}: ${error.message}${fix === undefined ? "" : `; ${fix}`}`;
+  return new WinnowError("log_refused", message, { cause: error, fields });
 }
 
 /** Throws the broker's error, if there is one. */

@@ -1,7 +1,7 @@
 import { WinnowError } from "@winnow/platform";
 import type { Clock } from "@winnow/ports";
 import type { Cluster } from "./cluster.ts";
-import { accept, code, isRefusal, KafkaRefusal, textOf } from "./failures.ts";
+import { accept, code, isRefusal, KafkaRefusal, lastingRefusal, textOf } from "./failures.ts";
 import type { KafkaBroker } from "./kafkajs.ts";
 import { Lane } from "./lane.ts";
 import { earliest, latest, listOffset } from "./list-offset.ts";
@@ -142,8 +142,11 @@ export class Fetcher {
   #failure(errorCode: "log_read_failed" | "log_write_failed", error: unknown): WinnowError {
     const { topic, partition, closing } = this.#options;
     if (closing.aborted) return new WinnowError("log_closed", "the log is closed");
+    const isReading = errorCode === "log_read_failed";
+    const refusal = lastingRefusal(error, `to ${isReading ? "read" : "trim"} ${topic}`, { topic, partition });
+    if (refusal !== null) return refusal;
     if (error instanceof WinnowError) return error;
-    const doing = errorCode === "log_read_failed" ? "read" : "trimmed";
+    const doing = isReading ? "read" : "trimmed";
     const message = `${topic} partition ${partition} could not be ${doing}: ${textOf(error)}`;
     return new WinnowError(errorCode, message, { cause: error, fields: { topic, partition } });
   }

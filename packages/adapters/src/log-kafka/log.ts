@@ -3,7 +3,7 @@ import { assert, WinnowError } from "@winnow/platform";
 import type { AppendRecord, CountedEvents, EventLog } from "@winnow/ports";
 import type { AppendCounts } from "./appender.ts";
 import { Cluster } from "./cluster.ts";
-import { textOf } from "./failures.ts";
+import { lastingRefusal, textOf } from "./failures.ts";
 import * as options from "./options.ts";
 import { openCountTopic, Partition, type Parts } from "./partition.ts";
 import { persist } from "./persist.ts";
@@ -40,7 +40,7 @@ export interface KafkaLog extends EventLog {
 /**
  * Opens the log over topics that `migrateKafka` made. Rejects with WinnowError `config_invalid` (a broker's address),
  * `store_unavailable` (no broker answers), `store_unsuitable` (topics are missing or set up wrongly, the brokers are too
- * old, or refuse the credentials; the message says what to do) or `partitions_changed`.
+ * old, or refuse the credentials or a right; the message says what to do) or `partitions_changed`.
  */
 export async function openKafkaLog(given: options.KafkaLogOptions): Promise<KafkaLog> {
   const prefix = given.topicPrefix ?? options.topicPrefixDefault;
@@ -63,6 +63,8 @@ export async function openKafkaLog(given: options.KafkaLogOptions): Promise<Kafk
   } catch (error) {
     cluster.close();
     if (error instanceof WinnowError) throw error;
+    const refusal = lastingRefusal(error, "to open the log", {});
+    if (refusal !== null) throw new WinnowError("store_unsuitable", refusal.message, { cause: error });
     throw new WinnowError("store_unavailable", `Kafka could not be opened: ${textOf(error)}`, { cause: error });
   }
 }

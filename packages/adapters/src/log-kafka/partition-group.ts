@@ -1,8 +1,8 @@
-import type { Logger } from "@winnow/platform";
+import type { Logger, WinnowError } from "@winnow/platform";
 import type { Clock } from "@winnow/ports";
 import { assignPartitions, type Claim } from "./assignment.ts";
 import { Cluster } from "./cluster.ts";
-import { code, isPassing, isRefusal, LinkFailure, textOf } from "./failures.ts";
+import { code, isPassing, isRefusal, LinkFailure, lastingRefusal, textOf } from "./failures.ts";
 import type { BrokerAddress, JoinedGroup } from "./kafkajs.ts";
 import { Link } from "./link.ts";
 import { type KafkaConnectionOptions, requestMsDefault, retryMsMax, retryMsMin } from "./options.ts";
@@ -16,6 +16,8 @@ export interface PartitionGroupOptions extends KafkaConnectionOptions {
   readonly onAssigned: (partitions: readonly number[]) => void;
   /** These are ours no more; resolves once they are let go of. A next owner waits for that, but not for ever. */
   readonly onRevoked: (partitions: readonly number[]) => Promise<void>;
+  /** `log_refused` while the brokers do not let us into the group, null when they do again. */
+  readonly onRefused?: (error: WinnowError | null) => void;
   /** Without a sign of life for this long a member is out; 10 s unless given. Kafka takes 6 s to 30 min. */
   readonly sessionMs?: number;
   readonly heartbeatMs?: number;
@@ -58,6 +60,7 @@ class Member implements PartitionGroup {
   #ownUntil = 0;
   #mustJoin = true;
   #isWell = true;
+  #isRefused = false;
   /** Settles once everything that was taken away is let go of. */
   #revoking: Promise<void> = Promise.resolve();
 
@@ -182,6 +185,8 @@ class Member implements PartitionGroup {
 
   #alive(): void {
     this.#ownUntil = this.#clock.monotonic() + this.#times.session;
+    if (this.#isRefused) this.#options.onRefused?.(null);
+    this.#isRefused = false;
     if (this.#isWell) return;
     this.#isWell = true;
     this.#log.info("a member of the group again");
@@ -224,10 +229,22 @@ class Member implements PartitionGroup {
     // The group went on without us: what we owned is others'.
     const isOut = isRefusal(error, code.unknownMember, code.illegalGeneration);
     if (isOut) await this.#revoke(this.#owned);
-    if (!this.#isWell) return;
+    this.#tell(error, isOut);
+  }
+
+  #tell(error: unknown, isOut: boolean): void {
+    const { groupId } = this.#options;
+    const refusal = isOut ? null : lastingRefusal(error, `to let us into the group ${groupId}`, { group: groupId });
+    const wasKnown = !this.#isWell && (refusal === null || this.#isRefused);
     this.#isWell = false;
+    if (refusal !== null) {
+      this.#isRefused = true;
+      this.#options.onRefused?.(refusal);
+    }
+    if (wasKnown) return;
     const message = "not a member of the group; trying again until it works";
-    this.#log[isOut || isPassing(error) ? "warn" : "error"](message, { reason: textOf(error) });
+    const isBad = refusal !== null || (!isOut && !isPassing(error));
+    this.#log[isBad ? "error" : "warn"](message, { reason: textOf(refusal ?? error) });
   }
 
   async #linkToCoordinator(): Promise<Link> {

@@ -3,6 +3,7 @@ import type { Config } from "@winnow/platform";
 import type { DeadLetterRow } from "@winnow/ports";
 import { type BodyReader, mapBody, type Receiver, receiverLimits, resend } from "@winnow/receiver";
 import { parseRules } from "@winnow/rules";
+import type { PartitionHealth } from "@winnow/runtime";
 import { sources } from "@winnow/sources";
 import type { Pipeline } from "../pipeline.ts";
 import { integrationsOf, tenant } from "./integrations.ts";
@@ -84,12 +85,14 @@ async function healthOf(parts: HealthParts): Promise<HealthCheck[]> {
     {
       name: "stages",
       ok: stuck.length === 0,
-      detail:
-        stuck.length === 0
-          ? "every partition runs"
-          : stuck.map(({ stage, partition, alarm }) => `${stage}/${partition}: ${alarm?.code ?? ""}`).join(", "),
+      detail: stuck.length === 0 ? "every partition runs" : stuck.map(alarmText).join("; "),
     },
   ];
+}
+
+function alarmText({ stage, partition, alarm }: PartitionHealth): string {
+  const place = partition === null ? `the group of stage ${stage}` : `${stage}/${partition}`;
+  return `${place}: ${alarm?.code ?? ""}: ${alarm?.message ?? ""}`;
 }
 
 async function probe(name: string, ask: () => Promise<unknown>): Promise<HealthCheck> {

@@ -60,7 +60,10 @@ async function attempt(
 const fixes: readonly (readonly [pattern: RegExp, fix: string])[] = [
   [/log|disk|space/, "free space on the data directory's disk: Winnow takes alerts again by itself"],
   [/store|window|incident/, "see the log of `winnow up` for the store's error; the disk may be full or failing"],
-  [/partition|correlator|router|stage/, "a stage has stopped: the log of `winnow up` says at which record and why"],
+  [
+    /partition|correlator|router|stage/,
+    "do what the detail says (its code is in docs/errors.md): one that was refused goes on by itself, others after a restart",
+  ],
   [/config|rules|reload/, "run `winnow config check`, mend it, and reload with SIGHUP"],
   [/destination|delivery/, "look at `winnow get deliveries --state unknown,parked,dead`"],
 ];
