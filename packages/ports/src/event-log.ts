@@ -65,6 +65,12 @@ export interface EventLog {
    */
   append(topic: Topic, partition: number, records: readonly AppendRecord[]): Promise<number>;
   /**
+   * How often this process saw that a partition had lost records which it acknowledged to us. The append that finds it is
+   * refused with `log_unknown` and writes nothing; whoever built on earlier appends begins again before the next one.
+   * Absent where that cannot be.
+   */
+  losses?(topic: Topic, partition: number): number;
+  /**
    * Reads durable records from `offset` on, in order, about `maxBytes` at most but at least one when there is any.
    * Empty when `offset` is the end. Rejects with `log_offset_trimmed` below the start and `log_offset_beyond_end`
    * above the end: neither is ever repaired silently. Rejects with `log_corrupt` at a damaged record, with

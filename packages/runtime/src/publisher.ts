@@ -17,6 +17,8 @@ interface Pending {
 interface Lane {
   readonly topic: Topic;
   readonly partition: number;
+  /** The log's losses when nothing had been published here yet. */
+  readonly losses: number;
   readonly waiting: Pending[];
   /** Outputs that go one by one, since the log found them too large together. */
   alone: number;
@@ -75,10 +77,15 @@ export class Publisher {
   #lane(name: string, to: { topic: Topic; partition: number }): Lane {
     let lane = this.#lanes.get(name);
     if (lane === undefined) {
-      lane = { ...to, waiting: [], alone: 0, sending: null };
+      const losses = this.#losses(to);
+      lane = { ...to, losses, waiting: [], alone: 0, sending: null };
       this.#lanes.set(name, lane);
     }
     return lane;
+  }
+
+  #losses({ topic, partition }: Pick<Lane, "topic" | "partition">): number {
+    return this.#log.losses?.(topic, partition) ?? 0;
   }
 
   async #send(lane: Lane): Promise<void> {
@@ -117,6 +124,9 @@ export class Publisher {
     const record = this.#record(taken);
     for (let pause = retryMsMin; ; pause = Math.min(pause * 2, retryMsMax)) {
       if (this.#signal.aborted) throw new WinnowError("store_unavailable", "stopped while outputs were waiting");
+      // Nothing is written behind a hole: what this session published may have been in it, and is made again.
+      if (this.#losses(lane) !== lane.losses)
+        throw new WinnowError("log_unknown", `${lane.topic} lost outputs that it had taken: they are made again`);
       try {
         await this.#log.append(lane.topic, lane.partition, [record]);
         lane.waiting.splice(0, taken.length);

@@ -7,7 +7,7 @@ import t from "tap";
 import { Marks } from "../src/marks.ts";
 import { Publisher } from "../src/publisher.ts";
 
-/** What becomes of an append: `done_*` and `late_*` are written, though the caller hears of an error. */
+/** What becomes of an append: `done_but_unknown` is written, though the caller hears of an error. */
 type Fate = ErrorCode | "done" | "done_but_unknown";
 
 const to = { topic: "transitions", partition: 0 } as const;
@@ -20,14 +20,16 @@ class World {
   readonly time = new VirtualTime(1_000_000);
   readonly written: AppendRecord[] = [];
   fates: Fate[] = [];
+  losses = 0;
   /** Most outputs that the log takes in one record. */
   outputsMax = Number.POSITIVE_INFINITY;
   #isBusy = false;
+  #isLosing = false;
 
   publisher(after: number | null): Publisher {
     const { clock } = new VirtualProcess("correlator", this.time);
     return new Publisher({
-      log: { append: async (_topic, _partition, records) => this.#append(records) } as Partial<EventLog> as EventLog,
+      log: this.#log,
       clock,
       from: { stage: "A", partition: 3 },
       published: after === null ? {} : { [name]: idOf(after) },
@@ -35,17 +37,37 @@ class World {
     });
   }
 
+  get #log(): EventLog {
+    const log: Partial<EventLog> = {
+      append: async (_topic, _partition, records) => this.#append(records),
+      losses: () => this.losses,
+    };
+    return log as EventLog;
+  }
+
   async #append(records: readonly AppendRecord[]): Promise<number> {
     if (this.#isBusy) throw new Error("two appends are under way");
     this.#isBusy = true;
     await Promise.resolve();
     this.#isBusy = false;
+    if (this.#isLosing) {
+      // As a broker that comes back: found by this append, which writes nothing.
+      this.#isLosing = false;
+      this.losses += 1;
+      throw new WinnowError("log_unknown", "the log lost records");
+    }
     if (records.some(({ value }) => value.kind === "outputs" && value.items.length > this.outputsMax))
       throw new WinnowError("log_record_too_large", "a record is too large");
     const fate = this.fates.shift() ?? "done";
     if (fate === "done" || fate === "done_but_unknown") this.written.push(...records);
     if (fate === "done") return this.written.length - records.length;
     throw new WinnowError(fate === "done_but_unknown" ? "log_unknown" : fate, "as planned");
+  }
+
+  /** The log loses its last records; the next append finds it. */
+  loseTail(records: number): void {
+    this.written.splice(this.written.length - records);
+    this.#isLosing = true;
   }
 
   /** What a reader takes from the log; throws `input_gap` at a hole. */
@@ -136,4 +158,25 @@ await t.test("whatever fails and is refused, a reader takes every output once, i
   });
   await fc.assert(property, { numRuns: 150 });
   t.ok(refusals > 50, `${refusals} sessions were refused`);
+});
+
+await t.test("where the log lost what it had taken nothing is written behind the hole, by nobody", async (t) => {
+  const world = new World();
+  const [finds, learns] = [world.publisher(null), world.publisher(null)];
+  for (const n of [1, 2]) {
+    finds.publish(to, idOf(n), bodyOf(n), 0);
+    t.equal(await world.codeOf(finds.drain()), "none");
+  }
+  learns.publish(to, idOf(1), bodyOf(1), 0);
+  t.equal(await world.codeOf(learns.drain()), "none");
+  world.loseTail(2);
+  for (const publisher of [finds, learns]) {
+    publisher.publish(to, idOf(3), bodyOf(3), 0);
+    t.equal(await world.codeOf(publisher.drain()), "log_unknown");
+  }
+  t.same(world.taken, [1]);
+  const next = world.publisher(1);
+  for (const n of [2, 3]) next.publish(to, idOf(n), bodyOf(n), 0);
+  t.equal(await world.codeOf(next.drain()), "none");
+  t.same(world.taken, [1, 2, 3], "the next session makes them again");
 });

@@ -1,11 +1,11 @@
 import { setImmediate } from "node:timers/promises";
 import { assert, hasCode, WinnowError } from "@winnow/platform";
 import type { AppendRecord, Clock } from "@winnow/ports";
+import { type Acknowledged, lostSince } from "./acknowledged.ts";
 import type { Cluster, Place } from "./cluster.ts";
 import { accept, code, isRefusal, KafkaRefusal, LinkFailure, lastingRefusal, textOf } from "./failures.ts";
 import { Lane } from "./lane.ts";
 import type { Link } from "./link.ts";
-import { latest, listOffset } from "./list-offset.ts";
 import { persist } from "./persist.ts";
 import { type EncodedRecord, encodeBatch, encodeRecord } from "./records.ts";
 import { produceRequest } from "./requests.ts";
@@ -78,8 +78,9 @@ export class Appender {
   /** Appends at the head of the queue that go one by one, since the broker refused them together. */
   #alone = 0;
   #producer: ProducerId | null = null;
-  /** The end behind what was acknowledged last, and the connection over which the log was last seen to have it. */
-  #known: { readonly end: number; readonly link: Link } | null = null;
+  /** What was acknowledged last, and the connection over which the log was last seen to have it. */
+  #known: (Acknowledged & { readonly link: Link }) | null = null;
+  #losses = 0;
   #running: Promise<void> | null = null;
   /** Refuses every append until the callers of a failed group know of it, so that none of theirs is skipped. */
   #refusing: WinnowError | null = null;
@@ -87,6 +88,11 @@ export class Appender {
   constructor(options: AppenderOptions) {
     this.#options = options;
     this.#lane = new Lane(options.cluster, options);
+  }
+
+  /** How often the log was found to have lost what had been acknowledged here. */
+  get losses(): number {
+    return this.#losses;
   }
 
   append(records: readonly AppendRecord[]): Promise<number> {
@@ -213,7 +219,7 @@ export class Appender {
     { link, place, doubt }: { link: Link; place: Place; doubt: { maybeDone: boolean } },
   ): Promise<number> {
     const { topic, partition, clock, cluster } = this.#options;
-    await this.#checkEnd(link);
+    await this.#checkKept(link, place);
     const producer = (this.#producer ??= await newProducer(link));
     const batch = await encodeBatch(records, {
       producerId: producer.id,
@@ -229,7 +235,8 @@ export class Appender {
     try {
       const { baseOffset } = accept(await link.send(request));
       producer.next += records.length;
-      this.#known = { end: baseOffset + records.length, link };
+      const sequence = producer.next - 1;
+      this.#known = { end: baseOffset + records.length, producerId: producer.id, sequence, link };
       if (producer.next > sequenceMax / 2) this.#producer = null;
       return baseOffset;
     } catch (error) {
@@ -244,15 +251,16 @@ export class Appender {
 
   /**
    * A broker that comes back may have lost what it acknowledged. Nothing is written behind the hole before the caller
-   * has heard of it, once.
+   * has heard of it, once; others learn it from `losses`.
    */
-  async #checkEnd(link: Link): Promise<void> {
+  async #checkKept(link: Link, place: Place): Promise<void> {
     const known = this.#known;
     if (known === null || known.link === link) return;
-    const end = await listOffset(link, this.#options, latest);
-    this.#known = end < known.end ? null : { end: known.end, link };
-    if (this.#known !== null) return;
     const { topic, partition } = this.#options;
+    const end = await lostSince(known, { topic, partition }, { link, place });
+    this.#known = end === null ? { ...known, link } : null;
+    if (end === null) return;
+    this.#losses += 1;
     const message = `${topic} partition ${partition} ends at ${end}, but was acknowledged up to ${known.end}: Kafka lost records`;
     throw new WinnowError("log_unknown", message, { fields: { topic, partition, end, acknowledged_end: known.end } });
   }

@@ -34,6 +34,7 @@ export interface KafkaLogHealth {
 
 export interface KafkaLog extends EventLog {
   bounds: NonNullable<EventLog["bounds"]>;
+  losses: NonNullable<EventLog["losses"]>;
   health(): KafkaLogHealth;
 }
 
@@ -111,6 +112,10 @@ class OpenKafkaLog implements KafkaLog {
 
   async append(topic: Topic, partition: number, records: readonly AppendRecord[]) {
     return this.#at(topic, partition).append(records);
+  }
+
+  losses(topic: Topic, partition: number) {
+    return this.#place(topic, partition).losses;
   }
 
   async read(topic: Topic, partition: number, offset: number, maxBytes: number) {

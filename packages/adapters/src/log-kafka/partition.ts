@@ -89,6 +89,10 @@ export class Partition {
     return this.#appender.append(records);
   }
 
+  get losses(): number {
+    return this.#appender.losses;
+  }
+
   read(offset: number, maxBytes: number): Promise<readonly StoredRecord[]> {
     return this.#reader.read(offset, maxBytes);
   }

@@ -83,3 +83,31 @@ await t.test("after a broker has lost what it acknowledged, the next append says
   t.same(await numbersIn(log, 0), [...Array(end_offset).keys(), 11]);
   await log.close();
 });
+
+await t.test("a loss is found though another writer has filled the place of what was lost", async (t) => {
+  const broker = await startBroker(t);
+  if (typeof broker === "string") {
+    t.pass("a broker of our own", { skip: broker });
+    return;
+  }
+  const place = { brokers: [broker.address], topicPrefix: newPrefix() };
+  await migrate(place);
+  const [log, another] = [await open(place), await open(place)];
+  t.teardown(() => Promise.all([log.close(), another.close()]));
+  for (let n = 0; n < 10; n += 1) await log.append("transitions", 0, [tickRecord(n)]);
+  await log.append("transitions", 1, [tickRecord(0)]);
+
+  await broker.kill();
+  cutTail(broker, `${place.topicPrefix}transitions`);
+  await broker.start();
+
+  for (let n = 20; n < 40; n += 1) await another.append("transitions", 0, [tickRecord(n)]);
+  t.equal(another.losses("transitions", 0), 0, "it was acknowledged nothing that is lost");
+  t.equal(log.losses("transitions", 0), 0);
+  t.equal(await codeOf(log.append("transitions", 0, [tickRecord(10)])), "log_unknown");
+  t.equal(log.losses("transitions", 0), 1);
+  const { end_offset } = await log.bounds("transitions", 0);
+  t.equal(await log.append("transitions", 0, [tickRecord(11)]), end_offset, "who was told goes on");
+  t.equal(await log.append("transitions", 1, [tickRecord(1)]), 1, "what is kept is not taken for lost");
+  t.equal(log.losses("transitions", 1), 0);
+});

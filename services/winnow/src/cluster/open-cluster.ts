@@ -59,7 +59,7 @@ export async function openClusterSoon(config: Config, at: ClusterAddresses, part
     // The shutdown has ended the waiting.
   });
   return {
-    log: latePort("Kafka", begun.log, { partitions: config.partitions, health: () => unheard }),
+    log: latePort("Kafka", begun.log, { partitions: config.partitions, health: () => unheard, losses: () => 0 }),
     windows: latePort("Redis", begun.windows),
     store: latePort("Postgres", begun.store),
     join: begun.join,
