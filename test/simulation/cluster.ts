@@ -359,6 +359,7 @@ export class Cluster {
           },
           progress: () => {},
           well: () => {},
+          lost: () => {},
           untrimmed: () => {},
         },
       },

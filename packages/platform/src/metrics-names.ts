@@ -11,6 +11,7 @@ export const closedLabels = {
   outcome: outcomes,
   priority: priorities,
   stage: ["A", "B", "C"],
+  why: ["fenced", "position"],
   result: ["done", "refused", "unknown", "gone", "lost_lease", "dry_run"],
   state: [
     "new",
@@ -119,6 +120,11 @@ export const metricDefinitions = {
     kind: "counter",
     help: "Checkpoints that could not be saved or found; they are tried again",
     labels: ["stage"],
+  },
+  winnow_claims_lost_total: {
+    kind: "counter",
+    help: "Claims of partitions that ended without our doing: another owner came, or the store stood elsewhere",
+    labels: ["stage", "why"],
   },
   winnow_kafka_reachable: { kind: "gauge", help: "0 while the last request to Kafka found no answer", labels: [] },
   winnow_kafka_late_requests_total: {

@@ -12,6 +12,8 @@ export interface LoopReporter {
   trouble(error: unknown): void;
   /** Everything that was decided is committed, or stands as it was. */
   well(): void;
+  /** The store refused: the claim is over. It is claimed again, unless another owner is to have it. */
+  lost(why: Refusal["refused"]): void;
   /** Records that are done with could not be removed from the log; it is tried again. */
   untrimmed(error: unknown): void;
   /** Progress: `position` is the next record to read, `end` the log's end when last seen. */
@@ -158,7 +160,7 @@ export class PartitionLoop {
       session = await this.#open(this.#deps.ids.token(), inner.signal);
       return await this.#work(session, signal);
     } catch (error) {
-      if (error instanceof ClaimLost) return afterRefusal(error.refused);
+      if (error instanceof ClaimLost) return this.#lost(error.refused);
       this.#deps.report.trouble(error);
       // Records went away below a checkpoint that was saved beside this session: a claim finds it, or raises the alarm.
       const isOvertaken = session !== null && hasCode(error, "log_offset_trimmed");
@@ -169,6 +171,12 @@ export class PartitionLoop {
       signal.removeEventListener("abort", hurry);
       stop();
     }
+  }
+
+  /** Another owner has it: give the partition up. The store stands elsewhere: claim again and start from its truth. */
+  #lost(refused: Refusal["refused"]): "fenced" | "again" {
+    this.#deps.report.lost(refused);
+    return refused === "fenced" ? "fenced" : "again";
   }
 
   /** Counts a crash; after three at one position the partition stops rather than spin. */
@@ -214,7 +222,7 @@ export class PartitionLoop {
   async #commit(session: PartitionSession, pace: Pace): Promise<"fenced" | "again" | null> {
     if (session.dirty()) {
       const result = await session.commit();
-      if ("refused" in result) return afterRefusal(result.refused);
+      if ("refused" in result) return this.#lost(result.refused);
       pace.verified = this.#deps.clock.monotonic();
     }
     this.#deps.report.well();
@@ -244,7 +252,7 @@ export class PartitionLoop {
     if (monotonic - pace.verified >= settings.verifyMs) {
       pace.verified = monotonic;
       const refused = await session.verify();
-      if (refused !== null) return afterRefusal(refused);
+      if (refused !== null) return this.#lost(refused);
       this.#deps.report.well();
     }
     const deadline = session.nextDeadline();
@@ -277,11 +285,6 @@ export class PartitionLoop {
       stop();
     }
   }
-}
-
-/** Another owner has it: give the partition up. The store stands elsewhere: claim again and start from its truth. */
-function afterRefusal(refused: Refusal["refused"]): "fenced" | "again" {
-  return refused === "fenced" ? "fenced" : "again";
 }
 
 /**

@@ -1,7 +1,6 @@
 import type { StageId, Topic } from "@winnow/contracts";
 import { type Logger, WinnowError } from "@winnow/platform";
-import type { Clock, EventLog, Ids, JoinStage, Membership } from "@winnow/ports";
-import { isLasting } from "./lasting.ts";
+import type { Clock, EventLog, Ids, JoinStage, Membership, Refusal } from "@winnow/ports";
 import {
   defaultLoopSettings,
   type LoopDependencies,
@@ -9,6 +8,7 @@ import {
   PartitionLoop,
   type PartitionSession,
 } from "./partition-loop.ts";
+import { PartitionReport } from "./partition-report.ts";
 
 export interface PartitionHealth {
   readonly stage: StageId;
@@ -20,6 +20,9 @@ export interface PartitionHealth {
   readonly alarm: WinnowError | null;
 }
 
+/** Why: another owner has claimed, or the store does not stand at our last commit. */
+export type ClaimLostListener = (stage: StageId, why: Refusal["refused"]) => void;
+
 export interface PartitionSetOptions {
   readonly stage: StageId;
   readonly topic: Topic;
@@ -30,17 +33,17 @@ export interface PartitionSetOptions {
   readonly settings?: Partial<LoopSettings>;
   /** Shares the partitions with other processes: only those that the group assigns run here. Without it all do. */
   readonly join?: JoinStage;
+  /** Told of each claim that ended without our doing; for metrics. */
+  readonly claimLost?: ClaimLostListener;
   open(partition: number, token: string, signal: AbortSignal): Promise<PartitionSession>;
 }
 
-/** The same trouble of a partition, again and again, is told this often; ms. */
-const sameTroubleMs = 60_000;
 /** Pause before a partition that another owner took is asked for again; ms. */
 const rejoinMs = 1_000;
 
 /** A partition that is ours, running or stopped by an alarm. */
 interface Run {
-  readonly health: { position: number; alarm: WinnowError | null };
+  readonly report: PartitionReport;
   readonly stop: AbortController;
   readonly ended: Promise<void>;
 }
@@ -87,7 +90,7 @@ export class PartitionSet {
   health(): PartitionHealth[] {
     const { stage } = this.#options;
     const byPartition = [...this.#runs].toSorted(([left], [right]) => left - right);
-    const running = byPartition.map(([partition, { health }]) => ({ stage, partition, ...health }));
+    const running = byPartition.map(([partition, { report }]) => ({ stage, partition, ...report.health }));
     return this.#refused === null
       ? running
       : [{ stage, partition: null, position: 0, alarm: this.#refused }, ...running];
@@ -97,11 +100,12 @@ export class PartitionSet {
     if (this.#isStopping) return;
     const before = this.#runs.get(partition);
     before?.stop.abort();
-    const health = { position: 0, alarm: null };
+    const { stage, clock, logger, claimLost } = this.#options;
+    const report = new PartitionReport({ stage, partition }, { clock, logger, claimLost });
     const stop = new AbortController();
     // One that was ours until just now ends first: both would claim.
-    const ended = (before?.ended ?? Promise.resolve()).then(() => this.#run(partition, health, stop.signal));
-    this.#runs.set(partition, { health, stop, ended });
+    const ended = (before?.ended ?? Promise.resolve()).then(() => this.#run(partition, report, stop.signal));
+    this.#runs.set(partition, { report, stop, ended });
   }
 
   async #letGo(partition: number): Promise<void> {
@@ -112,66 +116,24 @@ export class PartitionSet {
     if (this.#runs.get(partition) === run) this.#runs.delete(partition);
   }
 
-  async #run(partition: number, health: Run["health"], signal: AbortSignal): Promise<void> {
+  async #run(partition: number, report: PartitionReport, signal: AbortSignal): Promise<void> {
     const { clock, topic } = this.#options;
     const loop = new PartitionLoop(
       { topic, partition },
       async (token, inner) => this.#options.open(partition, token, inner),
-      this.#dependencies(partition, health),
+      this.#dependencies(report),
     );
     while (!signal.aborted) {
       const end = await loop.run(signal);
       if (end.end !== "fenced") return;
       await clock.sleep(rejoinMs, signal);
+      // In a group it is taken away meanwhile, as a rule.
+      if (!signal.aborted) report.takenBack();
     }
   }
 
-  #dependencies(partition: number, health: Run["health"]): LoopDependencies {
-    const { stage, log, clock, ids, logger, settings } = this.#options;
-    const place = { stage, partition };
-    const told = { what: "", at: 0 };
-    let untrimmedAt = Number.NEGATIVE_INFINITY;
-    const isToldNow = (what: string): boolean => {
-      if (what === told.what && clock.monotonic() - told.at < sameTroubleMs) return true;
-      Object.assign(told, { what, at: clock.monotonic() });
-      return false;
-    };
-    return {
-      log,
-      clock,
-      ids,
-      settings: { ...defaultLoopSettings, ...settings },
-      report: {
-        alarm: (error) => {
-          health.alarm = error;
-          logger.error("a partition stopped and needs a person", { ...place, error });
-        },
-        trouble: (error) => {
-          if (isLasting(error)) {
-            if (health.alarm?.code !== error.code)
-              logger.error("a partition waits: it needs a person, and then goes on by itself", { ...place, error });
-            health.alarm = error;
-            return;
-          }
-          const what = error instanceof WinnowError ? error.code : String(error);
-          if (!isToldNow(what)) logger.warn("a partition starts over", { ...place, error });
-        },
-        well: () => {
-          if (health.alarm === null) return;
-          health.alarm = null;
-          logger.info("a partition goes on", place);
-        },
-        untrimmed: (error) => {
-          const now = clock.monotonic();
-          if (now - untrimmedAt < sameTroubleMs) return;
-          untrimmedAt = now;
-          logger.warn("records that are done with could not be removed from the log; tried again", { ...place, error });
-        },
-        progress: (position) => {
-          if (position > health.position) told.what = "";
-          health.position = position;
-        },
-      },
-    };
+  #dependencies(report: PartitionReport): LoopDependencies {
+    const { log, clock, ids, settings } = this.#options;
+    return { log, clock, ids, settings: { ...defaultLoopSettings, ...settings }, report };
   }
 }

@@ -17,6 +17,9 @@ class World {
   readonly silent = new Set<number>();
   /** Whose outputs the log's servers refuse. */
   readonly refused = new Set<number>();
+  /** Partitions whose claims another owner's have ended, or the store's own moves. */
+  readonly lost = new Map<number, "fenced" | "position">();
+  readonly claimsLost: string[] = [];
   readonly #log: string[] = [];
   #tokens = 0;
 
@@ -29,6 +32,7 @@ class World {
       clock,
       ids: { token: () => `token-${this.#tokens++}` },
       logger: createLogger({ destination: { write: (line) => this.#log.push(line) } }),
+      claimLost: (stage, why) => this.claimsLost.push(`${stage} ${why}`),
       open: async (partition) => this.#session(partition),
       ...(isShared ? { join: (stage, handlers) => this.#join(stage, handlers) } : {}),
     });
@@ -56,6 +60,8 @@ class World {
       prefetch: async () => {},
       dirty: () => true,
       commit: async () => {
+        const refused = this.lost.get(partition);
+        if (refused !== undefined) return { refused };
         if (this.refused.has(partition)) throw new WinnowError("log_refused", "Kafka refuses to write to transitions");
         this.told.push(`commit ${partition}`);
         return { committed: true };
@@ -227,4 +233,47 @@ await t.test("a group that refuses us is an alarm though no partition is here", 
   t.match(world.set.health(), [{ stage: "A", partition: null, alarm: { code: "log_refused" } }]);
   world.group?.onRefused?.(null);
   t.same(world.set.health(), []);
+});
+
+await t.test(
+  "a partition that another owner took is taken back with a trace, and a fight over it is an error",
+  async (t) => {
+    const world = new World(false);
+    world.lost.set(1, "fenced");
+    world.set.start();
+    await world.pass(1_000);
+    world.lost.clear();
+    await world.pass(10_000);
+    t.same(world.claimsLost, ["A fenced"]);
+    t.equal(world.warnings.length, 1);
+    t.match(world.warnings[0], /"partition":1.*another owner had taken a partition/);
+    world.lost.set(1, "fenced");
+    await world.pass(30_000);
+    t.ok(world.claimsLost.length > 10);
+    t.equal(world.warnings.length, 2);
+    t.equal(world.errors.length, 1, "once a minute");
+    t.match(world.errors[0], /second installation/);
+  },
+);
+
+await t.test("in a group, one that the next owner has claimed is given up without noise", async (t) => {
+  const world = new World(true);
+  world.set.start();
+  world.group?.onAssigned([1]);
+  world.lost.set(1, "fenced");
+  await world.pass(500);
+  await Promise.all([world.group?.onRevoked([1]), world.pass()]);
+  await world.pass(10_000);
+  t.same(world.claimsLost, ["A fenced"]);
+  t.same(world.warnings, []);
+});
+
+await t.test("a window store that stands elsewhere is told of, once a minute", async (t) => {
+  const world = new World(false);
+  world.lost.set(0, "position");
+  world.set.start();
+  await world.pass(30_000);
+  t.ok(world.claimsLost.length > 5 && world.claimsLost.every((line) => line === "A position"));
+  t.equal(world.warnings.length, 1);
+  t.match(world.warnings[0], /"partition":0.*does not stand at the last commit/);
 });

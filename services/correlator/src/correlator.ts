@@ -2,6 +2,7 @@ import { correlateStage, dedupStage, type Stage } from "@winnow/core";
 import type { Logger } from "@winnow/platform";
 import type { Ids, JoinStage } from "@winnow/ports";
 import {
+  type ClaimLostListener,
   type LoopSettings,
   type PartitionHealth,
   PartitionSet,
@@ -15,6 +16,7 @@ export interface CorrelatorOptions extends StageDependencies {
   readonly settings?: Partial<LoopSettings>;
   /** Shares each stage's partitions with other processes; without it all run here. */
   readonly join?: JoinStage;
+  readonly claimLost?: ClaimLostListener;
 }
 
 /** Stages A (dedup) and B (correlate) over all partitions of their topics. */
@@ -49,6 +51,7 @@ function partitionsOf<Item>(stage: Stage<Item>, options: CorrelatorOptions): Par
     logger: options.logger,
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     ...(options.join === undefined ? {} : { join: options.join }),
+    ...(options.claimLost === undefined ? {} : { claimLost: options.claimLost }),
     open: async (partition, token, signal) => StageSession.open(stage, { partition, token, signal }, options),
   });
 }

@@ -1,6 +1,7 @@
 import type { Logger } from "@winnow/platform";
 import type { Clock, EventLog, Ids, IncidentStore, JoinStage, TicketSink } from "@winnow/ports";
 import {
+  type ClaimLostListener,
   type DeliveryDependencies,
   DeliveryWorker,
   type DestinationSettings,
@@ -30,6 +31,7 @@ export interface RouterOptions {
   readonly settings?: Partial<LoopSettings>;
   /** Shares the partitions of stage C with other processes; without it all run here. */
   readonly join?: JoinStage;
+  readonly claimLost?: ClaimLostListener;
 }
 
 interface Running {
@@ -49,7 +51,7 @@ export class Router {
 
   constructor(options: RouterOptions) {
     this.#options = options;
-    const { log, store, clock, ids, logger, settings, join } = options;
+    const { log, store, clock, ids, logger, settings, join, claimLost } = options;
     const record: RecordDependencies = {
       ...options.record,
       log,
@@ -67,6 +69,7 @@ export class Router {
       logger,
       ...(settings === undefined ? {} : { settings }),
       ...(join === undefined ? {} : { join }),
+      ...(claimLost === undefined ? {} : { claimLost }),
       open: async (partition, token) => RecordSession.open(partition, token, record),
     });
   }

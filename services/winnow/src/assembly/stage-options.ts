@@ -4,7 +4,7 @@ import type { Config, Logger, Metrics } from "@winnow/platform";
 import type { Clock, IncidentStore, StagePartition } from "@winnow/ports";
 import { type ReceiverLimits, receiverLimits } from "@winnow/receiver";
 import type { RouterDestination, RouterOptions } from "@winnow/router";
-import type { CheckpointReporter, LoopSettings, ProcessFacts, RuleBook } from "@winnow/runtime";
+import type { CheckpointReporter, ClaimLostListener, LoopSettings, ProcessFacts, RuleBook } from "@winnow/runtime";
 import type { Stores } from "./open-stores.ts";
 import { randomIds, sha256 } from "./platform-parts.ts";
 import type { RecordedFeed } from "./recorded-feed.ts";
@@ -30,6 +30,7 @@ function loopSettings(config: Config): Partial<LoopSettings> {
 export function correlatorOptionsOf(config: Config, shared: Shared, facts: ProcessFacts): CorrelatorOptions {
   const { log, windows, clock, logger, rules, cluster } = shared;
   return {
+    claimLost: claimLostCounter(shared),
     log,
     windows,
     clock,
@@ -43,6 +44,12 @@ export function correlatorOptionsOf(config: Config, shared: Shared, facts: Proce
     ...(cluster === null
       ? {}
       : { checkpoints: cluster.checkpoints, checkpointReport: checkpointReporter(shared), join: cluster.join }),
+  };
+}
+
+function claimLostCounter({ metrics }: Pick<Shared, "metrics">): ClaimLostListener {
+  return (stage, why) => {
+    metrics.add("winnow_claims_lost_total", { stage, why });
   };
 }
 
@@ -77,6 +84,7 @@ export async function routerOptionsOf(
 ): Promise<RouterOptions> {
   const { log, store, clock, logger, metrics, rules, feed, cluster } = shared;
   return {
+    claimLost: claimLostCounter(shared),
     log,
     store,
     clock,
