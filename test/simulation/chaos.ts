@@ -34,6 +34,7 @@ export const rough: Roughness = {
 
 const cutAfterCrashMs = [300, 4_000] as const;
 const zombieSleepsMs = [200, 6_000] as const;
+const setBackMs = [100, 30_000] as const;
 const handOverMs = 8_000;
 const zombieLivesMs = [500, 5_000] as const;
 
@@ -94,6 +95,7 @@ export class Chaos {
       () => this.#empty(),
       () => this.#loseCommits(),
       () => this.#restoreReceiver(),
+      () => this.#setBack(),
     ] as const;
     for (let n = 0; n < roughness.worldFaults; n += 1) {
       const fault = random.pick(kinds);
@@ -238,6 +240,16 @@ export class Chaos {
       operations.trace?.("   ** the window store is restored");
       windows.restore(backup);
     });
+  }
+
+  /** The clock of the log's server is set back. One process and its log have a clock that never goes back. */
+  #setBack(): void {
+    const { random, counts, disk, options, operations } = this.#cluster;
+    if (!options.scaleOut) return;
+    counts.add("log_set_back");
+    const ms = random.between(...setBackMs);
+    operations.trace?.(`   ** the log's clock is set back by ${ms} ms`);
+    disk.skewMs -= ms;
   }
 
   /** A receiver comes back from a backup: what it counted since is forgotten, so it takes a new id. */

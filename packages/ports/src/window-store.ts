@@ -13,6 +13,8 @@ export interface CommitMeta {
   /** The log that `position` belongs to. */
   readonly log_id: string;
   readonly clock_ms: number;
+  /** Where the log's own time lies behind that: when the last record was appended, and the clock with its fraction. */
+  readonly behind?: { readonly appended_ms: number; readonly reached_ms: number };
   readonly rule_generation: number;
   readonly rule_digest: string;
   readonly engine_version: number;

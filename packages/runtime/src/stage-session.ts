@@ -15,6 +15,7 @@ import { namesEngine, startingEngine, tooOld } from "./engine-change.ts";
 import { boundsOf } from "./log-bounds.ts";
 import { LogClock } from "./log-clock.ts";
 import { Marks } from "./marks.ts";
+import { PartitionClock } from "./partition-clock.ts";
 import { ClaimLost, checkClaim, type PartitionSession } from "./partition-loop.ts";
 import { Publisher } from "./publisher.ts";
 import { onLogTime, timeOf } from "./record-time.ts";
@@ -59,7 +60,7 @@ export class StageSession<Item> implements PartitionSession {
   readonly #logId: string;
   #position: number;
   #committed: number;
-  #clock: number;
+  readonly #clock: PartitionClock;
   #rules: CompiledRuleSet;
   #generation: number;
   #engine: number;
@@ -88,7 +89,7 @@ export class StageSession<Item> implements PartitionSession {
     this.#checkpointer = parts.checkpointer;
     this.#rules = parts.rules;
     this.#marks = new Marks(meta?.marks ?? {});
-    this.#clock = meta?.clock_ms ?? 0;
+    this.#clock = new PartitionClock(meta);
     this.#generation = meta?.rule_generation ?? 0;
     this.#engine = opened.engine;
     this.#counters = {
@@ -147,7 +148,8 @@ export class StageSession<Item> implements PartitionSession {
 
   nextDeadline(): number | null {
     const deadline = this.#cache.deadlines.next();
-    return deadline === null ? null : deadline + this.#heldBackMs() + this.#logClock.correctionMs();
+    if (deadline === null) return null;
+    return this.#clock.dueAt(deadline) + this.#heldBackMs() + this.#logClock.correctionMs();
   }
 
   /** An alert may be on its way that is older than this moment: no timer of A fires before it. */
@@ -227,7 +229,7 @@ export class StageSession<Item> implements PartitionSession {
     if (value.kind === "engine") return this.#passed(record, 0);
     const time = timeOf(record);
     const items = this.#newItems(value, time);
-    this.#clock = Math.max(this.#clock, time);
+    this.#clock.pass(record.appended_ms, time);
     await this.#passTime(record);
     if (value.kind === "rules") await this.#takeRules(value.generation, value.digest);
     if (items.length > 0) await this.#decideItems(items, record.offset);
@@ -274,7 +276,7 @@ export class StageSession<Item> implements PartitionSession {
   }
 
   #due(): string | null {
-    return this.#cache.deadlines.takeDue(this.#clock);
+    return this.#cache.deadlines.takeDue(this.#clock.now);
   }
 
   async #decideItems(items: readonly Item[], offset: number): Promise<void> {
@@ -330,7 +332,7 @@ export class StageSession<Item> implements PartitionSession {
 
   #context(offset: number, index: number): DecisionContext {
     return {
-      now: this.#clock,
+      now: this.#clock.now,
       origin: { partition: this.#partition, offset, index },
       rules: this.#rules,
       ruleGeneration: this.#generation,
@@ -340,7 +342,7 @@ export class StageSession<Item> implements PartitionSession {
 
   #publish(emission: Emission, id: OutputId): void {
     const partition = partitionOf(emission.key, this.#deps.log.partitions);
-    this.#publisher.publish({ topic: emission.topic, partition }, id, emission.body, this.#clock);
+    this.#publisher.publish({ topic: emission.topic, partition }, id, emission.body, this.#clock.now);
   }
 
   async #load(keys: readonly string[]): Promise<void> {
@@ -388,7 +390,7 @@ export class StageSession<Item> implements PartitionSession {
     return {
       position: this.#position,
       log_id: this.#logId,
-      clock_ms: this.#clock,
+      ...this.#clock.toMeta(),
       rule_generation: this.#generation,
       rule_digest: this.#rules.digest,
       engine_version: this.#engine,

@@ -30,7 +30,7 @@ export class StageWorld {
   readonly at: StagePartition & { readonly stage: "A" | "B" };
   /** What receivers report unshipped, ms. */
   unshippedMs = 0;
-  readonly #process: VirtualProcess;
+  readonly process: VirtualProcess;
   readonly #log: FaultyEventLog;
   #tokens = 0;
 
@@ -40,8 +40,8 @@ export class StageWorld {
   constructor(stage: "A" | "B", skewMs = 0, keepsCheckpoints = false) {
     this.#keepsCheckpoints = keepsCheckpoints;
     this.at = { stage, partition: 0 };
-    this.#process = new VirtualProcess("correlator", this.time, skewMs);
-    this.#log = new FaultyEventLog(this.disk, this.#process, this.operations, { definite: true });
+    this.process = new VirtualProcess("correlator", this.time, skewMs);
+    this.#log = new FaultyEventLog(this.disk, this.process, this.operations, { definite: true });
   }
 
   open(): Promise<StageSession<unknown>> {
@@ -49,8 +49,8 @@ export class StageWorld {
   }
 
   async #open<Item>(stage: Stage<Item>): Promise<StageSession<unknown>> {
-    const windows = new FaultyWindowStore(this.tables, this.#process, this.operations, 1);
-    const checkpoints = new FaultyCheckpointStore(this.checkpointTables, this.#process, this.operations);
+    const windows = new FaultyWindowStore(this.tables, this.process, this.operations, 1);
+    const checkpoints = new FaultyCheckpointStore(this.checkpointTables, this.process, this.operations);
     const token = `token-${this.#tokens++}`;
     const opening = StageSession.open(
       stage,
@@ -58,7 +58,7 @@ export class StageWorld {
       {
         log: this.#log,
         windows,
-        clock: this.#process.clock,
+        clock: this.process.clock,
         hash: testHash,
         rules: { initial: noRules, get: () => Promise.reject(new Error("no rules are put in force")) },
         facts: { readySince: () => 0, delivered: () => ({}), unshippedMs: () => this.unshippedMs },

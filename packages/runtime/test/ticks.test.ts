@@ -1,4 +1,5 @@
 import t from "tap";
+import type { StageSession } from "../src/stage-session.ts";
 import { StageWorld } from "./stage-world.ts";
 
 const heldBackMsMax = 60_000;
@@ -95,3 +96,75 @@ await t.test("an owner whose clock runs ahead learns by how much from its own ti
   await world.until(session.commit());
   t.ok(world.meta.clock_ms <= world.time.now, "nothing is later than now");
 });
+
+/** Ticks whenever the session wants to, as the loop does, until its timer has fired; ms that it took, and the ticks. */
+async function fires(world: StageWorld, session: StageSession<unknown>) {
+  const began = world.time.now;
+  let ticks = 0;
+  for (let next = session.nextDeadline(); next !== null; next = session.nextDeadline()) {
+    const wait = Math.min(Math.max(next - world.process.clock.now(), 50), 1_000);
+    await world.time.runUntil(world.time.now + wait);
+    if ((session.nextDeadline() ?? 0) > world.process.clock.now()) continue;
+    await world.until(session.tick());
+    await world.processAll(session);
+    ticks += 1;
+  }
+  return { ms: world.time.now - began, ticks };
+}
+
+const hourMs = 3_600_000;
+const timerMs = 120_000;
+
+for (const [steppedMs, hasRead] of [
+  [-hourMs, true],
+  [-hourMs, false],
+  [hourMs, true],
+] as const) {
+  const how = `${steppedMs < 0 ? "back" : "ahead"}${hasRead ? "" : " before it has read anything"}`;
+  await t.test(`an owner whose clock is set ${how} still ticks in time`, async (t) => {
+    const world = worldWithTimer("B", 1_000_000 + timerMs);
+    const session = await world.open();
+    if (hasRead) await world.append({ kind: "rules", at_ms: 0, generation: 0, digest: "" });
+    await world.processAll(session);
+    const began = world.time.now;
+    await world.time.runUntil(began + 30_000);
+    world.process.skewMs = steppedMs;
+    const { ticks } = await fires(world, session);
+    const late = world.time.now - 1_000_000 - timerMs;
+    t.ok(late >= 0 && late < 1_200, `${late} ms`);
+    t.ok(ticks <= 2, `${ticks} ticks`);
+  });
+}
+
+await t.test("an owner whose machine slept, its monotonic clock with it, ticks once it is awake", async (t) => {
+  const world = worldWithTimer("B", 1_000_000 + timerMs);
+  const session = await world.open();
+  await world.append({ kind: "rules", at_ms: 0, generation: 0, digest: "" });
+  await world.processAll(session);
+  world.disk.skewMs = hourMs;
+  world.process.skewMs = hourMs;
+  t.ok((await fires(world, session)).ms < 1_200);
+});
+
+await t.test(
+  "where the log's time is set back a timer takes three times as long at most, over restarts too",
+  async (t) => {
+    const world = worldWithTimer("B", 1_000_000 + timerMs);
+    let session = await world.open();
+    await world.append({ kind: "rules", at_ms: world.time.now, generation: 0, digest: "" });
+    await world.processAll(session);
+    world.disk.skewMs = -hourMs;
+    await world.append({ kind: "rules", at_ms: world.time.now, generation: 0, digest: "" });
+    await world.processAll(session);
+    await world.time.runUntil(world.time.now + 60_000);
+    await world.until(session.tick());
+    await world.processAll(session);
+    await world.until(session.commit());
+    t.ok(world.meta.clock_ms - 1_000_000 >= 29_000, "half of the minute counts");
+    session = await world.open();
+    const { ms, ticks } = await fires(world, session);
+    t.ok(ms > 60_000 && ms < 2 * timerMs, `${ms} ms after the restart`);
+    t.ok(ticks < 20, `${ticks} ticks`);
+    t.equal(session.nextDeadline(), null);
+  },
+);

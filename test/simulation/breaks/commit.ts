@@ -42,4 +42,8 @@ export const commitBreaks = (): Readonly<Record<string, Tampering>> => ({
   "commit-without-outcomes": withoutMeta({ outcomes: {} }),
   "commit-without-event-counts": withoutMeta({ seen: 0, passed: 0, settled: 0 }),
   "commit-without-the-clock": withoutMeta({ clock_ms: 0 }),
+  "commit-without-the-clock-set-back": leftOut((claim, meta) => {
+    const { behind: _, ...less } = meta;
+    return { ...claim, meta: less };
+  }),
 });

@@ -18,6 +18,7 @@ export const worldFaults = [
   "log_trimmed",
   "hand_over",
   "clock_skewed",
+  "log_set_back",
   "receiver_restored",
   "ack_lost",
   "vendor_late_commit",

@@ -141,6 +141,8 @@ export class DiskPartition {
 
 /** The log's disk: three topics of a few partitions, durable told from volatile. */
 export class LogDisk {
+  /** How far the log's own clock runs ahead of the world's, ms: it may be set at any moment. */
+  skewMs = 0;
   readonly partitions: number;
   readonly #flaws: DiskFlaws;
   readonly #files = new Map<Topic, readonly DiskPartition[]>();
@@ -179,7 +181,7 @@ export class LogDisk {
 
   write(topic: Topic, partition: number, records: readonly AgedRecord[], now: number): DiskRecord[] {
     const file = this.file(topic, partition);
-    const written = records.map((record) => file.write(record, now));
+    const written = records.map((record) => file.write(record, now + this.skewMs));
     if (this.#flaws.servesUnsynced) file.serve(file.records.length);
     return written;
   }

@@ -9,17 +9,19 @@ export class VirtualProcess {
   readonly name: string;
   readonly time: VirtualTime;
   readonly clock: Clock;
+  /** How far its machine's clock runs ahead of the world's, ms: it may be set at any moment. */
+  skewMs: number;
   /** Asks it to stop in good order. */
   readonly stop = new AbortController();
   #alive = true;
   #held: (() => void)[] | null = null;
 
-  /** `skewMs`: how far its machine's clock runs ahead of the world's. */
   constructor(name: string, time: VirtualTime, skewMs = 0) {
+    this.skewMs = skewMs;
     this.name = name;
     this.time = time;
     this.clock = {
-      now: () => time.now + skewMs,
+      now: () => time.now + this.skewMs,
       monotonic: () => time.now,
       sleep: (ms, signal) => this.#sleep(ms, signal),
     };
