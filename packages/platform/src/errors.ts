@@ -35,7 +35,15 @@ export const errorCodes = {
     means: "Inputs of an upstream are missing: the partition stops rather than skip them",
   },
   stage_stuck: { retry: "permanent", means: "Three crashes at one position: the partition stopped" },
-  engine_too_old: { retry: "permanent", means: "The log asks for a newer engine version" },
+  engine_too_old: {
+    retry: "permanent",
+    means: "A newer engine version decides here by now: this one has done its part, start the newer Winnow",
+  },
+  engine_too_new: {
+    retry: "permanent",
+    means:
+      "After an unclean stop, records before the upgrade are the older engine's to decide: stop this Winnow, let the older one finish and stop it in good order, then start this one",
+  },
   rule_set_missing: { retry: "retryable", means: "An activated rule set is not stored" },
   config_invalid: { retry: "permanent", means: "The configuration has errors" },
   address_refused: { retry: "permanent", means: "The destination's address is in a network that is not allowed" },

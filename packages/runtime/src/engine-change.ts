@@ -51,7 +51,13 @@ async function engineRecordWaits(
   }
 }
 
-/** The program has to be a newer one, or for a last time the older one. */
+/** The program has to be a newer one. */
 export function tooOld(message: string): WinnowError {
   return new WinnowError("engine_too_old", message, { fields: { engine: engineVersion } });
+}
+
+/** The program has to be the older one for a last time: it has not decided all that lies before the engine record. */
+export function tooNew(older: number): WinnowError {
+  const message = `Winnow was upgraded after an unclean stop, and records wait that its engine version ${older} has to decide`;
+  return new WinnowError("engine_too_new", message, { fields: { engine: engineVersion, older } });
 }

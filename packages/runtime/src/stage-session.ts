@@ -11,7 +11,7 @@ import {
 } from "@winnow/core";
 import type { CommitMeta, CommitResult, Refusal, StoredRecord } from "@winnow/ports";
 import type { Checkpointer } from "./checkpointer.ts";
-import { namesEngine, startingEngine, tooOld } from "./engine-change.ts";
+import { namesEngine, startingEngine, tooNew, tooOld } from "./engine-change.ts";
 import { boundsOf } from "./log-bounds.ts";
 import { LogClock } from "./log-clock.ts";
 import { Marks } from "./marks.ts";
@@ -359,7 +359,7 @@ export class StageSession<Item> implements PartitionSession {
 
   /** A new engine decides from its engine record on, an old one no more: both commit and checkpoint right behind it. */
   async #meetEngine(value: LogValue, offset: number): Promise<void> {
-    if (value.kind !== "engine") throw tooOld(`records of engine version ${this.#engine} wait to be finished by it`);
+    if (value.kind !== "engine") throw tooNew(this.#engine);
     if (value.version <= this.#engine) return;
     this.#engine = value.version;
     this.#position = offset + 1;

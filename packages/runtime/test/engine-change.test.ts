@@ -69,7 +69,7 @@ await t.test("what lies before the engine record is the older engine's to finish
   await world.append(rules(0));
   const session = await world.open();
   t.same(kindsIn(world), ["rules", "rules", "rules", "engine"]);
-  await t.rejects(world.processAll(session), { code: "engine_too_old" });
+  await t.rejects(world.processAll(session), { code: "engine_too_new", fields: { older } });
   t.match(world.meta, { position: 2, engine_version: older });
 });
 

@@ -8,6 +8,8 @@ export interface HealthCheck {
   readonly name: string;
   readonly ok: boolean;
   readonly detail: string;
+  /** Codes of the errors behind it, as in docs/errors.md. */
+  readonly codes?: readonly string[];
 }
 
 /** What a text of rules or a configuration was found to be. */

@@ -86,6 +86,7 @@ async function healthOf(parts: HealthParts): Promise<HealthCheck[]> {
       name: "stages",
       ok: stuck.length === 0,
       detail: stuck.length === 0 ? "every partition runs" : stuck.map(alarmText).join("; "),
+      codes: [...new Set(stuck.flatMap(({ alarm }) => alarm?.code ?? []))],
     },
   ];
 }

@@ -15,7 +15,14 @@ interface Finding {
 
 interface Readiness {
   readonly status: string;
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+  readonly checks: readonly Check[];
+}
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly codes?: readonly string[];
 }
 
 /** `winnow doctor`: asks everything that can be asked from outside. Exit 1 when something failed, 5 when nobody answers. */
@@ -56,13 +63,22 @@ async function attempt(
   }
 }
 
-/** What to do about a failed check of /readyz, by words in its name. */
+/** What to do about a failed check of /readyz, by the code of its error. */
+const fixesByCode: Readonly<Record<string, string>> = {
+  engine_too_new:
+    "an upgrade is half done: stop every node, start the version that ran before, and stop it in good order (SIGTERM) once its doctor says that its part is done; then start this version",
+  engine_too_old: "an upgrade goes on: this version has done its part; stop it and start the newer one",
+  log_refused: "grant at the log's servers what the detail says: Winnow goes on by itself",
+  log_record_too_large: "raise the limit of the log's topic: Winnow goes on by itself",
+};
+
+/** The same by words in its name. */
 const fixes: readonly (readonly [pattern: RegExp, fix: string])[] = [
   [/log|disk|space/, "free space on the data directory's disk: Winnow takes alerts again by itself"],
   [/store|window|incident/, "see the log of `winnow up` for the store's error; the disk may be full or failing"],
   [
     /partition|correlator|router|stage/,
-    "do what the detail says (its code is in docs/errors.md): one that was refused goes on by itself, others after a restart",
+    "do what the detail says (its code is in docs/errors.md), then restart: a partition that stopped goes on from there",
   ],
   [/config|rules|reload/, "run `winnow config check`, mend it, and reload with SIGHUP"],
   [/destination|delivery/, "look at `winnow get deliveries --state unknown,parked,dead`"],
@@ -84,10 +100,16 @@ async function readiness(api: Api): Promise<readonly Finding[]> {
   return [
     summary,
     ...failed.map((check): Finding => {
-      const fix = fixes.find(([pattern]) => pattern.test(check.name))?.[1] ?? "see the log of `winnow up`";
-      return { name: check.name, status: "failed", detail: check.detail, fix };
+      return { name: check.name, status: "failed", detail: check.detail, fix: fixOf(check) };
     }),
   ];
+}
+
+function fixOf({ name, codes = [] }: Check): string {
+  const known = codes.filter((code) => code in fixesByCode);
+  const byCode = known.flatMap((code) => fixesByCode[code] ?? []);
+  const byName = fixes.find(([pattern]) => pattern.test(name))?.[1] ?? "see the log of `winnow up`";
+  return [...byCode, ...(known.length === 0 || known.length < codes.length ? [byName] : [])].join("; ");
 }
 
 /** That the token may read, and that every accepted event is somewhere. */
