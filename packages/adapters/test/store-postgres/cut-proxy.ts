@@ -8,13 +8,16 @@ export type Cut =
   /** The server gets them and answers; then both sides are cut off, and the client never sees the answer. */
   | "after"
   /** The server gets them and answers, the client sees nothing, and the connection stays open. */
-  | "silence";
+  | "silence"
+  /** The server gets them and answers, and the client sees the answer once `release` is called. */
+  | "late";
 
 /** A server in front of a Postgres that spoils one connection at a chosen moment. */
 export class CutProxy {
   readonly #target: { readonly host: string; readonly port: number };
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  #released = Promise.withResolvers<void>();
   #armed: { readonly bytes: string; readonly cut: Cut; readonly done: () => void } | null = null;
 
   private constructor(target: { host: string; port: number }) {
@@ -42,6 +45,11 @@ export class CutProxy {
     });
   }
 
+  /** Lets through what was held back. */
+  release(): void {
+    this.#released.resolve();
+  }
+
   /** Cuts all connections off. */
   dropAll(): void {
     for (const socket of this.#sockets) socket.destroy();
@@ -60,7 +68,7 @@ export class CutProxy {
       socket.on("error", () => socket.destroy());
       socket.on("close", () => this.#sockets.delete(socket));
     }
-    let answered: (() => void) | null = null;
+    let answered: ((data: Buffer) => void) | null = null;
     client.on("data", (data: Buffer) => {
       const armed = this.#armed;
       if (armed === null || !data.includes(armed.bytes)) {
@@ -77,15 +85,20 @@ export class CutProxy {
         end();
         return;
       }
-      answered = () => {
+      answered = (answer) => {
         if (armed.cut === "after") end();
         else armed.done();
+        if (armed.cut !== "late") return;
+        void this.#released.promise.then(() => {
+          client.write(answer);
+          answered = null;
+        });
       };
       server.write(data);
     });
     server.on("data", (data: Buffer) => {
       if (answered === null) client.write(data);
-      else answered();
+      else answered(data);
     });
     client.on("close", () => server.destroy());
     server.on("close", () => client.destroy());

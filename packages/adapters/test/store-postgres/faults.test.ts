@@ -80,6 +80,17 @@ if (url !== null) {
     );
   }
 
+  await t.test("a BEGIN that is answered too late takes no later change into its transaction", async (t) => {
+    const { names, proxy, store } = await behindProxy(t, { statementMs: 300 });
+    const over = proxy.arm("BEGIN ISOLATION", "late");
+    await t.rejects(commitFirst(store), unavailable);
+    await over;
+    proxy.release();
+    await store.setFact("a", "b");
+    const { rows } = await watcher.query(`SELECT value FROM ${names.schema}.fact WHERE name = 'a'`);
+    t.same(rows, [{ value: "b" }], "what was acknowledged is there for everybody");
+  });
+
   await t.test(
     "a change that commits by itself is unknown when its answer is lost, a read is only unavailable",
     async (t) => {

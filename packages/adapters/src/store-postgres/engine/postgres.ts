@@ -82,9 +82,11 @@ export class Postgres {
   transaction<Result>(body: (statements: Statements) => Promise<Result>): Promise<Result> {
     return this.#use(async (client, spoil) => {
       const statements = new TransactionStatements(client, (sql, values) => this.#query(client, sql, values));
-      await statements.rows("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
       let result: Result;
       try {
+        // A BEGIN in doubt spoils the connection too: it would take the next caller's changes into a transaction that
+        // nobody commits.
+        await statements.rows("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
         result = await body(statements);
       } catch (error) {
         if (!(await statements.takeBack())) spoil();
