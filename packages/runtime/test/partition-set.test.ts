@@ -17,6 +17,8 @@ class World {
   readonly silent = new Set<number>();
   /** Whose outputs the log's servers refuse. */
   readonly refused = new Set<number>();
+  /** What the stores of a partition say to a claim. */
+  readonly unsuitable = new Set<number>();
   /** Partitions whose claims another owner's have ended, or the store's own moves. */
   readonly lost = new Map<number, "fenced" | "position">();
   readonly claimsLost: string[] = [];
@@ -51,6 +53,7 @@ class World {
 
   #session(partition: number): PartitionSession {
     if (this.silent.has(partition)) throw new WinnowError("store_unavailable", "the store did not answer");
+    if (this.unsuitable.has(partition)) throw new WinnowError("store_unsuitable", "Redis may evict states");
     if (this.broken.has(partition)) throw new WinnowError("input_gap", "records are missing");
     this.told.push(`open ${partition}`);
     return {
@@ -276,4 +279,19 @@ await t.test("a window store that stands elsewhere is told of, once a minute", a
   t.ok(world.claimsLost.length > 5 && world.claimsLost.every((line) => line === "A position"));
   t.equal(world.warnings.length, 1);
   t.match(world.warnings[0], /"partition":0.*does not stand at the last commit/);
+});
+
+await t.test("a store that is set up wrongly stops a partition no longer than that lasts", async (t) => {
+  const world = new World(false);
+  world.set.start();
+  await world.pass(1_000);
+  world.unsuitable.add(3);
+  world.lost.set(3, "position");
+  await world.pass(20_000);
+  t.equal(world.set.health()[3]?.alarm?.code, "store_unsuitable");
+  t.equal(world.errors.length, 1);
+  world.unsuitable.clear();
+  world.lost.clear();
+  await world.pass(6_000);
+  t.equal(world.set.health()[3]?.alarm, null);
 });

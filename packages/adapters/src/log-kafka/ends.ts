@@ -24,6 +24,11 @@ export class Ends {
     for (const waiter of this.#waiters) if (waiter.offset < end) waiter.wake(true);
   }
 
+  /** A read met the end here. What was known may lie behind records that the log has lost since: nobody is woken for them. */
+  met(end: number): void {
+    if (this.#end !== null && end < this.#end) this.#end = end;
+  }
+
   /** What was known of the end was wrong. */
   forget(): void {
     this.#end = null;

@@ -64,8 +64,12 @@ export class Reader {
 
   async #fetch(from: number, maxBytes: number): Promise<Held> {
     const { fetcher, ends } = this.#options;
+    const known = ends.end;
     const chunk = await fetcher.chunk(from, maxBytes);
-    ends.reached(Math.max(chunk.highWatermark, chunk.next));
+    const end = Math.max(chunk.highWatermark, chunk.next);
+    // An append that has ended meanwhile is behind it.
+    if (chunk.next === from && ends.end === known) ends.met(end);
+    ends.reached(end);
     const held = { from, records: chunk.records, next: chunk.next, isCurrent: fetcher.watch() };
     if (chunk.next > from) this.#held = held;
     return held;

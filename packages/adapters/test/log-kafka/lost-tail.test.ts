@@ -79,6 +79,8 @@ await t.test("after a broker has lost what it acknowledged, the next append says
   const { end_offset } = await log.bounds("alerts", 0);
   t.ok(end_offset > 0 && end_offset < 10, `${end_offset} of 10 records are left`);
   t.equal(await codeOf(log.read("alerts", 0, 9, 1)), "log_offset_beyond_end", "what was read before is not served");
+  t.same(await log.read("alerts", 0, end_offset, 1), []);
+  t.notOk(await log.wait("alerts", 0, end_offset, AbortSignal.timeout(300)), "nobody is woken for what is gone");
   t.equal(await log.append("alerts", 0, [tickRecord(11)]), end_offset, "who was told goes on");
   t.same(await numbersIn(log, 0), [...Array(end_offset).keys(), 11]);
   await log.close();

@@ -69,6 +69,7 @@ const fixesByCode: Readonly<Record<string, string>> = {
     "an upgrade is half done: stop every node, start the version that ran before, and stop it in good order (SIGTERM) once its doctor says that its part is done; then start this version",
   engine_too_old: "an upgrade goes on: this version has done its part; stop it and start the newer one",
   log_refused: "grant at the log's servers what the detail says: Winnow goes on by itself",
+  store_unsuitable: "change at the server what the detail says: Winnow goes on by itself",
   log_record_too_large: "raise the limit of the log's topic: Winnow goes on by itself",
 };
 
