@@ -49,6 +49,8 @@ export class RedisConnection {
       autoResendUnfulfilledCommands: false,
       // 0 rejects what is under way when the connection is lost; any other value would leave it waiting for ever.
       maxRetriesPerRequest: 0,
+      // Behind a name or a balancer the connection would stay with the server that a fail-over has made a replica.
+      reconnectOnError: ({ message }) => message.startsWith("READONLY"),
       retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times - 1, 10), RECONNECT_MS_MAX),
     });
     const { host, port, db, path } = this.#redis.options;
