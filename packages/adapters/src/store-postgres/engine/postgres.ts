@@ -57,7 +57,9 @@ export class Postgres {
       keepAlive: true,
       types: numbers,
       verify: (client, done) => {
-        client.query(session, (error: Error | null) => done(error ?? undefined));
+        client.query(session, (error: Error | null, results: unknown) => {
+          done(error ?? standbyError(results as readonly QueryResult[]));
+        });
       },
     });
     this.#pool.on("error", (error) => log.info({ sqlstate: stateOf(error) }, "a connection to Postgres was lost"));
@@ -230,6 +232,15 @@ class TransactionStatements implements Statements {
   }
 }
 
+/**
+ * While a fail-over is under way a name may lead to a standby: it refuses changes, and what it answers may be old. Its
+ * connections would stay in the pool for as long as they are used.
+ */
+function standbyError(results: readonly QueryResult[]): Error | undefined {
+  const [last] = (results.at(-1)?.rows ?? []) as readonly { readonly is_standby: boolean }[];
+  return last?.is_standby === true ? new Error("it is a standby, which takes no changes") : undefined;
+}
+
 function sessionSql(schema: string, statementMs: number): string {
   // Set per connection, since the server's and the user's defaults are somebody else's.
   return `
@@ -239,7 +250,8 @@ function sessionSql(schema: string, statementMs: number): string {
     SET statement_timeout = ${Math.ceil(statementMs)};
     SET lock_timeout = ${Math.min(LOCK_MS, Math.ceil(statementMs))};
     SET idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS};
-    SET timezone = 'UTC'`;
+    SET timezone = 'UTC';
+    SELECT pg_is_in_recovery() AS is_standby`;
 }
 
 /** A name as an identifier. The names are checked before; this keeps reserved words usable. */
