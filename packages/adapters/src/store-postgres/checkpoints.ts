@@ -1,6 +1,15 @@
 import { assert, WinnowError } from "@winnow/platform";
-import type { CheckpointSave, CheckpointStore, CommitMeta, StagePartition, StateChange, StateRow } from "@winnow/ports";
+import type {
+  CheckpointResult,
+  CheckpointSave,
+  CheckpointStore,
+  CommitMeta,
+  StagePartition,
+  StateChange,
+  StateRow,
+} from "@winnow/ports";
 import { arraysOf, type Column, chunksOf, inputOf } from "./engine/columns.ts";
+import { fewAtOnce } from "./engine/few-at-once.ts";
 import type { Postgres, Statements } from "./engine/postgres.ts";
 
 /** States in one chunk of a checkpoint that is loaded. */
@@ -47,22 +56,15 @@ interface StoredMeta {
 
 type RowOfSave = { readonly saves: number } & (StateRow | { readonly key: null });
 
-/** Checkpoints of all stages. */
-export function checkpointOperations(postgres: Postgres): CheckpointStore {
+/** Checkpoints of all stages; `savesMax` at once, since each keeps a connection for as long as its states take. */
+export function checkpointOperations(postgres: Postgres, savesMax: number): CheckpointStore {
+  const inTurn = fewAtOnce(savesMax);
   const stored = async ({ stage, partition }: StagePartition) =>
     (await postgres.read<StoredMeta>(META, [stage, partition]))[0];
   return {
     saveCheckpoint: async (at, save) => {
       assert(save.meta.position >= save.previous, "a checkpoint never goes backwards");
-      return postgres.transaction(async (statements) => {
-        await statements.change(BEGIN_SAVING, [at.stage, at.partition]);
-        const [held] = await statements.rows<{ position: number }>(HOLD, [at.stage, at.partition]);
-        if (held?.position !== save.previous) return { refused: "position" };
-        for await (const changes of save.changes) await apply(statements, at, { changes, meta: save.meta });
-        const { position } = save.meta;
-        await statements.change(ADVANCE, [at.stage, at.partition, position, JSON.stringify(save.meta)]);
-        return { saved: true };
-      });
+      return inTurn(() => postgres.transaction((statements) => savedIn(statements, at, save)));
     },
     loadCheckpoint: async (at) => {
       const found = await stored(at);
@@ -74,6 +76,19 @@ export function checkpointOperations(postgres: Postgres): CheckpointStore {
       return found === undefined ? null : (JSON.parse(found.meta) as CommitMeta);
     },
   };
+}
+
+async function savedIn(
+  statements: Statements,
+  at: StagePartition,
+  { previous, meta, changes: chunks }: CheckpointSave,
+): Promise<CheckpointResult> {
+  await statements.change(BEGIN_SAVING, [at.stage, at.partition]);
+  const [held] = await statements.rows<{ position: number }>(HOLD, [at.stage, at.partition]);
+  if (held?.position !== previous) return { refused: "position" };
+  for await (const changes of chunks) await apply(statements, at, { changes, meta });
+  await statements.change(ADVANCE, [at.stage, at.partition, meta.position, JSON.stringify(meta)]);
+  return { saved: true };
 }
 
 async function apply(

@@ -70,7 +70,7 @@ export async function openPostgresIncidentStore(options: PostgresIncidentStoreOp
     ...factOperations(postgres),
     ...tokenOperations(postgres),
     ...pruneOperations(postgres),
-    ...checkpointOperations(postgres),
+    ...checkpointOperations(postgres, Math.max(1, Math.floor(poolMax / 3))),
     close: () => postgres.close(),
   };
 }

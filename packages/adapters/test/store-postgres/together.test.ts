@@ -23,6 +23,24 @@ if (url !== null) {
     return opened;
   };
 
+  await t.test("checkpoints of many partitions leave connections for everything else", async (t) => {
+    const [store] = await stores(t, 1);
+    if (store === undefined) return;
+    const go = Promise.withResolvers<void>();
+    async function* slowly() {
+      yield [];
+      await go.promise;
+    }
+    const places = [0, 1, 2, 3].flatMap((partition) => [
+      { stage: "A" as const, partition },
+      { stage: "B" as const, partition },
+    ]);
+    const saves = places.map((at) => store.saveCheckpoint(at, { previous: 0, meta: metaAt(5), changes: slowly() }));
+    t.type(await store.storeNow(), "number", "while all of them are under way");
+    go.resolve();
+    t.same(new Set((await Promise.all(saves)).map((result) => "saved" in result)), new Set([true]));
+  });
+
   await t.test("the store's clock is the database's", async (t) => {
     const [store] = await stores(t, 1);
     if (store === undefined) return;
