@@ -10,6 +10,7 @@ export * from "./durations.ts";
 export * from "./errors.ts";
 export * from "./http-client.ts";
 export * from "./json-exact.ts";
+export * from "./lasting.ts";
 export * from "./logging.ts";
 export { cleanText, redactText } from "./logging-redact.ts";
 export * from "./metrics.ts";

@@ -12,9 +12,6 @@ const leaseSpareMs = 30_000;
 
 /** Brings one destination to the desired state of every incident. The only place that retries. */
 export class DeliveryWorker {
-  readonly #settings: DestinationSettings;
-  readonly #sink: TicketSink;
-  readonly #deps: DeliveryDependencies;
   readonly #work: Workplace;
   readonly #running = new Set<Promise<void>>();
   /** Cuts requests off. */
@@ -23,9 +20,6 @@ export class DeliveryWorker {
   #pausedUntil = 0;
 
   constructor(settings: DestinationSettings, sink: TicketSink, deps: DeliveryDependencies) {
-    this.#settings = settings;
-    this.#sink = sink;
-    this.#deps = deps;
     this.#work = {
       settings,
       sink,
@@ -45,10 +39,10 @@ export class DeliveryWorker {
 
   /** Runs until the signal is aborted; what is under way then has ten seconds to end before it is cut off. */
   async run(signal: AbortSignal): Promise<void> {
-    if (this.#settings.mode === "live") await this.#untilDone(signal, () => this.#requeueDryRuns());
+    if (this.#work.settings.mode === "live") await this.#untilDone(signal, () => this.#requeueDryRuns());
     while (!signal.aborted) {
       const started = await this.#round().catch((error: unknown) => {
-        this.#deps.report.trouble(this.#settings.name, error);
+        this.#work.deps.report.trouble(this.#work.settings.name, error);
         return 0;
       });
       if (started === 0) await this.#rest(signal);
@@ -59,7 +53,7 @@ export class DeliveryWorker {
   async #finish(): Promise<void> {
     const finished = new AbortController();
     const all = Promise.allSettled(this.#running).then(() => finished.abort());
-    await this.#deps.clock.sleep(finishMs, finished.signal);
+    await this.#work.deps.clock.sleep(finishMs, finished.signal);
     this.#cut.abort();
     await all;
   }
@@ -70,46 +64,46 @@ export class DeliveryWorker {
         await work();
         return;
       } catch (error) {
-        this.#deps.report.trouble(this.#settings.name, error);
-        await this.#deps.clock.sleep(idleMs, signal);
+        this.#work.deps.report.trouble(this.#work.settings.name, error);
+        await this.#work.deps.clock.sleep(idleMs, signal);
       }
     }
   }
 
   async #requeueDryRuns(): Promise<void> {
-    await this.#deps.store.requeue(this.#settings.name);
+    await this.#work.deps.store.requeue(this.#work.settings.name);
   }
 
   async #rest(signal: AbortSignal): Promise<void> {
     this.#wake = new AbortController();
     const stop = () => this.#wake.abort();
     signal.addEventListener("abort", stop, { once: true });
-    await this.#deps.clock.sleep(await this.#restMs(), this.#wake.signal);
+    await this.#work.deps.clock.sleep(await this.#restMs(), this.#wake.signal);
     signal.removeEventListener("abort", stop);
   }
 
   /** How long there is nothing to do, unless somebody wakes us; ms. The store is asked only where it can matter. */
   async #restMs(): Promise<number> {
-    const { clock, store } = this.#deps;
+    const { clock, store } = this.#work.deps;
     const paused = this.#pausedUntil - clock.monotonic();
     if (paused > 0) return paused;
-    if (this.#running.size >= this.#settings.concurrency) return idleMs;
-    const due = await store.nextDue(this.#settings.name).catch(() => null);
+    if (this.#running.size >= this.#work.settings.concurrency) return idleMs;
+    const due = await store.nextDue(this.#work.settings.name).catch(() => null);
     const now = await store.storeNow().catch(() => null);
     return due === null || now === null ? idleMs : Math.min(idleMs, Math.max(due - now, 20));
   }
 
   /** Leases what is due and starts it. Resolves with the number of deliveries started. */
   async #round(): Promise<number> {
-    const free = this.#settings.concurrency - this.#running.size;
-    if (free <= 0 || this.#deps.clock.monotonic() < this.#pausedUntil) return 0;
-    const token = this.#deps.ids.token();
-    const leaseMs = this.#sink.killTimeMs + leaseSpareMs;
-    const before = this.#deps.clock.monotonic();
-    const rows = await this.#deps.store.lease(this.#settings.name, {
+    const free = this.#work.settings.concurrency - this.#running.size;
+    if (free <= 0 || this.#work.deps.clock.monotonic() < this.#pausedUntil) return 0;
+    const token = this.#work.deps.ids.token();
+    const leaseMs = this.#work.sink.killTimeMs + leaseSpareMs;
+    const before = this.#work.deps.clock.monotonic();
+    const rows = await this.#work.deps.store.lease(this.#work.settings.name, {
       token,
       leaseMs,
-      killMs: this.#sink.killTimeMs,
+      killMs: this.#work.sink.killTimeMs,
       limit: free,
     });
     for (const row of rows) this.#start({ row, token, leasedUntil: before + leaseMs });
@@ -119,7 +113,7 @@ export class DeliveryWorker {
   #start(lease: Lease): void {
     const work = deliver(this.#work, lease)
       .catch((error: unknown) => {
-        this.#deps.report.trouble(this.#settings.name, error);
+        this.#work.deps.report.trouble(this.#work.settings.name, error);
       })
       .finally(() => {
         this.#running.delete(work);

@@ -1,7 +1,6 @@
 import type { Topic } from "@winnow/contracts";
-import { type ErrorCode, hasCode, WinnowError } from "@winnow/platform";
+import { type ErrorCode, hasCode, isLasting, WinnowError } from "@winnow/platform";
 import type { Clock, CommitResult, EventLog, Ids, Refusal, StoredRecord } from "@winnow/ports";
-import { isLasting } from "./lasting.ts";
 import { boundsOf } from "./log-bounds.ts";
 
 /** What a loop tells about itself. */

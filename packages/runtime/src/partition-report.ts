@@ -1,7 +1,6 @@
 import type { StageId } from "@winnow/contracts";
-import { type Logger, WinnowError } from "@winnow/platform";
+import { isLasting, type Logger, WinnowError } from "@winnow/platform";
 import type { Clock, Refusal } from "@winnow/ports";
-import { isLasting } from "./lasting.ts";
 import type { LoopReporter } from "./partition-loop.ts";
 
 /** The same of a partition, again and again, is told this often; ms. */

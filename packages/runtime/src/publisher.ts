@@ -1,7 +1,6 @@
 import type { OutputBody, OutputId, OutputItem, StageId, Topic } from "@winnow/contracts";
-import { hasCode, WinnowError } from "@winnow/platform";
+import { hasCode, isLasting, WinnowError } from "@winnow/platform";
 import type { AppendRecord, Clock, EventLog } from "@winnow/ports";
-import { isLasting } from "./lasting.ts";
 
 /** Largest record that outputs are gathered into, UTF-16 units of JSON. */
 const recordTextMax = 512 * 1024;

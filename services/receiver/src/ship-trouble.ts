@@ -1,4 +1,4 @@
-import { hasCode, type Logger, WinnowError } from "@winnow/platform";
+import { isLasting, type Logger, WinnowError } from "@winnow/platform";
 import type { Clock } from "@winnow/ports";
 
 const pauseMsMin = 50;
@@ -30,8 +30,8 @@ export class ShipTrouble {
       this.#logger.warn("records wait on this receiver: the shared log does not take them", { error });
     }
     this.#failures += 1;
-    const isLasting = this.#clock.monotonic() - this.#sinceMs >= alarmMs;
-    if (!this.#isAlarmed && (isLasting || mayLastForEver(error))) {
+    const isOverdue = this.#clock.monotonic() - this.#sinceMs >= alarmMs;
+    if (!this.#isAlarmed && (isOverdue || mayLastForEver(error))) {
       this.#isAlarmed = true;
       this.#logger.error("records stay on this receiver until the shared log takes them", { error });
     }
@@ -49,5 +49,5 @@ export class ShipTrouble {
 
 /** True for a failure that no waiting mends, such as a record beyond the shared log's limit, or a right taken away. */
 function mayLastForEver(error: unknown): boolean {
-  return !(error instanceof WinnowError) || error.retry === "permanent" || hasCode(error, "log_refused");
+  return !(error instanceof WinnowError) || error.retry === "permanent" || isLasting(error);
 }

@@ -107,10 +107,10 @@ async function readiness(api: Api): Promise<readonly Finding[]> {
 }
 
 function fixOf({ name, codes = [] }: Check): string {
-  const known = codes.filter((code) => code in fixesByCode);
-  const byCode = known.flatMap((code) => fixesByCode[code] ?? []);
+  const byCode = codes.flatMap((code) => fixesByCode[code] ?? []);
   const byName = fixes.find(([pattern]) => pattern.test(name))?.[1] ?? "see the log of `winnow up`";
-  return [...byCode, ...(known.length === 0 || known.length < codes.length ? [byName] : [])].join("; ");
+  const isWhole = codes.length > 0 && byCode.length === codes.length;
+  return (isWhole ? byCode : [...byCode, byName]).join("; ");
 }
 
 /** That the token may read, and that every accepted event is somewhere. */

@@ -1,4 +1,4 @@
-import { hasCode, type WinnowError } from "@winnow/platform";
+import { hasCode, type WinnowError } from "./errors.ts";
 
 const lastingCodes = ["log_refused", "log_record_too_large", "store_unsuitable"] as const;
 
