@@ -21,15 +21,15 @@ interface Said {
 export async function ended(
   work: Workplace,
   attempt: Attempt,
-  end: { readonly result: SinkResult<RemoteTicket>; readonly done: Done },
+  end: { readonly result: SinkResult<RemoteTicket>; readonly done: Done; readonly wasHeldBack: boolean },
 ): Promise<void> {
-  const { result, done } = end;
+  const { result, done, wasHeldBack } = end;
   work.deps.report.attempt(work.settings.name, result.kind);
   switch (result.kind) {
     case "done":
       return applied(work, attempt, { remote: result.value, done });
     case "refused":
-      return refused(work, attempt, result);
+      return wasHeldBack ? heldBack(work, attempt, result) : refused(work, attempt, result);
     case "gone":
       return succeeded(work, attempt, result);
     case "unknown":
@@ -83,6 +83,11 @@ async function refused(work: Workplace, attempt: Attempt, result: Refusal): Prom
   if (pause > 0) work.pause(pause);
   const ms = Math.max(pause, backoffMs(work, row.attempts));
   await postponed(work, attempt, { ms, error: { code, message }, attempts: row.attempts + 1 });
+}
+
+/** It was too late for our own lease: that says nothing of the vendor, and another lease is soon to be had. */
+async function heldBack(work: Workplace, attempt: Attempt, { code, message }: Said): Promise<void> {
+  await postponed(work, attempt, { ms: backoffMs(work, 0), error: { code, message }, attempts: attempt.row.attempts });
 }
 
 /** Nothing was sent or applied; it is tried again in `ms`. */

@@ -51,6 +51,7 @@ async function confirm(work: Workplace, attempt: Attempt): Promise<void> {
       delivery_state: "idle",
       applied_version: complete ? version : behindWish(attempt, version),
       applied_seq: sentSeq,
+      attempts: 0,
       due_ms: null,
       last_error: null,
     });

@@ -10,22 +10,30 @@ export async function create(work: Workplace, attempt: Attempt): Promise<void> {
     const error = { code: "create_budget", message: "too many creates a minute" };
     return postponed(work, attempt, { ms: wait, error, attempts: row.attempts });
   }
-  const call = await open(work, attempt);
-  if (call === null) return leaseLost(work);
-  const result = await work.sink.create(attempt.content, call);
-  await ended(work, attempt, { result, done: "ticket_created" });
+  const request = await open(work, attempt);
+  if (request === null) return leaseLost(work);
+  const result = await work.sink.create(attempt.content, request.call);
+  await ended(work, attempt, { result, done: "ticket_created", wasHeldBack: request.wasHeldBack() });
 }
 
 /** Brings a ticket that stands to what it should show. */
 export async function update(work: Workplace, attempt: Attempt): Promise<void> {
-  const call = await open(work, attempt);
-  if (call === null) return leaseLost(work);
-  const result = await work.sink.update(remoteOf(attempt.row), attempt.content, call);
-  await ended(work, attempt, { result, done: updateReason(attempt.content) });
+  const request = await open(work, attempt);
+  if (request === null) return leaseLost(work);
+  const result = await work.sink.update(remoteOf(attempt.row), attempt.content, request.call);
+  const done = updateReason(attempt.content);
+  await ended(work, attempt, { result, done, wasHeldBack: request.wasHeldBack() });
 }
 
-/** Writes `inflight` and gives the call whose `beforeSend` watches the lease. Null: the lease is lost. */
-async function open(work: Workplace, attempt: Attempt): Promise<SinkCall | null> {
+interface OpenRequest {
+  /** Its `beforeSend` watches the lease. */
+  readonly call: SinkCall;
+  /** True once `beforeSend` has said no. */
+  readonly wasHeldBack: () => boolean;
+}
+
+/** Writes `inflight`. Null: the lease is lost. */
+async function open(work: Workplace, attempt: Attempt): Promise<OpenRequest | null> {
   const { clock, store } = work.deps;
   const marked = clock.monotonic();
   const sent = await store.markInflight(attempt.row, attempt.token, {
@@ -34,7 +42,12 @@ async function open(work: Workplace, attempt: Attempt): Promise<SinkCall | null>
   });
   if (sent === null) return null;
   const sendBy = Math.min(marked + openingMs(work), attempt.leasedUntil);
-  return { signal: work.cut, beforeSend: () => clock.monotonic() <= sendBy };
+  let isHeldBack = false;
+  const beforeSend = (): boolean => {
+    isHeldBack = clock.monotonic() > sendBy;
+    return !isHeldBack;
+  };
+  return { call: { signal: work.cut, beforeSend }, wasHeldBack: () => isHeldBack };
 }
 
 /** How long after `inflight` was written a request may still begin; without limit where no lookup counts from there. */

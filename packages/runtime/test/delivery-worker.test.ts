@@ -259,3 +259,41 @@ await t.test(
     t.match(world.table.rows(), [{ delivery_state: "idle" }]);
   },
 );
+
+await t.test("an update that a lookup shows to be through ends the streak of failures", async (t) => {
+  const world = new World();
+  world.start({
+    sink: {
+      update: async () => ({ kind: "unknown", code: "http_timeout", message: "no answer" }),
+      confirm: async () => ({ kind: "done", value: true }),
+    },
+  });
+  world.wish("a", "P3");
+  await world.time.runUntil(world.time.now + 5_000);
+  for (const version of [2, 3, 4]) {
+    world.version = version;
+    world.wish("a", "P3", version);
+    await world.time.runUntil(world.time.now + 2 * minute);
+    t.match(world.table.rows(), [{ delivery_state: "idle", applied_version: version, attempts: 0 }]);
+  }
+});
+
+await t.test(
+  "a request that its own lease holds back is no refusal of the vendor's, and soon tried again",
+  async (t) => {
+    const world = new World();
+    let held = 0;
+    world.markMs = 20_000;
+    world.answer = async (content, call) => {
+      if (call.beforeSend()) return done(content);
+      held += 1;
+      if (held === 8) world.markMs = 0;
+      return { kind: "refused", retry: "later", code: "http_not_sent", message: "held back" };
+    };
+    world.wish("a", "P1");
+    world.start();
+    await world.time.runUntil(world.time.now + 8 * 22_000);
+    t.equal(held, 8);
+    t.match(world.table.rows(), [{ delivery_state: "idle", attempts: 0 }]);
+  },
+);
