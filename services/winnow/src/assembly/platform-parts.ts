@@ -46,7 +46,7 @@ async function sleepUntilAborted(ms: number, signal?: AbortSignal): Promise<void
     signal?.removeEventListener("abort", wake);
     resolve();
   };
-  const timer = setTimeout(wake, Math.min(ms, timerMsMax));
+  const timer = setTimeout(wake, Math.min(Math.max(ms, 0), timerMsMax));
   signal?.addEventListener("abort", wake);
   return promise;
 }

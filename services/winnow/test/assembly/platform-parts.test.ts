@@ -43,3 +43,12 @@ await t.test("a start after the clock was set back begins where the stored clock
   clock.notBefore(5);
   t.equal(clock.now(), 4_601_000, "an older time changes nothing");
 });
+
+await t.test("a moment that has passed already is no trouble to wait for", async (t) => {
+  const warnings: Error[] = [];
+  const hear = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", hear);
+  t.teardown(() => process.off("warning", hear));
+  await systemClock().sleep(-5);
+  t.same(warnings, []);
+});
